@@ -1,0 +1,50 @@
+"""When ticks are due: plain arithmetic over intervals, phases and slots, used by the heartbeat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+TickKind = Literal["market", "indication", "strategy", "realtime", "health"]
+TICK_KINDS: tuple[TickKind, ...] = ("market", "indication", "strategy", "realtime", "health")
+
+DEFAULT_INTERVALS: dict[TickKind, int] = {
+    "market": 60,
+    "indication": 60,
+    "strategy": 120,
+    "realtime": 30,
+    "health": 30,
+}
+
+PHASES: dict[TickKind, int] = {"market": 2, "health": 5, "realtime": 10, "indication": 20, "strategy": 25}
+"""Seconds after the slot's interval begins: candles first, exits before entries, votes last.
+
+Twenty seconds are what an exchange's rate limit needs for the candles of a hundred symbols."""
+
+SHORTEST_INTERVAL = 10
+HEARTBEAT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One tick to send: `slot` is the epoch second at which it is scheduled."""
+
+    kind: TickKind
+    slot: int
+
+
+def due(intervals: Mapping[TickKind, int], start: int, window: int = HEARTBEAT) -> tuple[Due, ...]:
+    """Return the ticks scheduled in `[start, start + window)`, earliest first.
+
+    A slot is `n * interval + phase`; phases longer than the interval wrap around inside it.
+    """
+    ticks: list[Due] = []
+    for kind, interval in intervals.items():
+        phase = PHASES[kind] % interval
+        first = -(-(start - phase) // interval) * interval + phase
+        ticks.extend(Due(kind, slot) for slot in range(first, start + window, interval))
+    return tuple(sorted(ticks, key=lambda tick: (tick.slot, tick.kind)))
+
+
+def raised(intervals: Mapping[TickKind, int], shortest: int) -> dict[TickKind, int]:
+    """Return the intervals with those shorter than `shortest` seconds raised to it (replays)."""
+    return {kind: max(interval, shortest) for kind, interval in intervals.items()}

@@ -1,0 +1,105 @@
+"""What the engine table holds: the coordinator, one engine per connection, one feed per exchange."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.lease import Lease
+from chalicelib.domain.lifecycle import Status
+
+PUBLIC_TENANT = "public"
+"""Market data belongs to nobody: feeds are stored under this reserved tenant."""
+
+COORDINATOR = "coordinator"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a tick is about, as the key of its item: an engine, a feed, or a tenant's coordinator."""
+
+    tenant: str
+    name: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.tenant}/{self.name}"
+
+
+def engine_subject(tenant: str, connection_id: str) -> Subject:
+    """Return the key of a connection's engine."""
+    return Subject(tenant, f"engine#{connection_id}")
+
+
+def coordinator_subject(tenant: str) -> Subject:
+    """Return the key of a tenant's coordinator."""
+    return Subject(tenant, COORDINATOR)
+
+
+def feed_subject(exchange: str, timeframe: str) -> Subject:
+    """Return the key of the candle feed of one exchange and timeframe."""
+    return Subject(PUBLIC_TENANT, f"feed#{exchange}#{timeframe}")
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Last success and error streak of one tick kind."""
+
+    ok_at: float = 0.0
+    errors: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LadderPointer:
+    """Which ladder snapshot is the valid one; the object must carry the same version and fence."""
+
+    version: int = 0
+    fence: int = 0
+    candle_time: int = 0
+    written_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Last known money of a connection, in its quote currency."""
+
+    equity: Decimal = Decimal(0)
+    cash: Decimal = Decimal(0)
+    unrealised: Decimal = Decimal(0)
+    peak_equity: Decimal = Decimal(0)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One item of the engine table. `settings` is the connection as it was when the session started.
+
+    `marks` holds the best price seen per open position (trailing stops); `last_candle` the close time of the
+    last candle the strategy tick has decided on; `cooldowns` when a symbol was last traded.
+    """
+
+    subject: Subject
+    status: Status = Status.STOPPED
+    changed_at: float = 0.0
+    session_id: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    beats: Mapping[str, Beat] = field(default_factory=dict)
+    ladder: LadderPointer = field(default_factory=LadderPointer)
+    ladder_counts: Mapping[str, int] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
+    marks: Mapping[str, Decimal] = field(default_factory=dict)
+    cooldowns: Mapping[str, float] = field(default_factory=dict)
+    last_candle: int = 0
+    health: str = "unknown"
+    alarms: tuple[str, ...] = ()
+    correlation_id: str = ""
+    revision: int = 0
+
+    @property
+    def connection_id(self) -> str:
+        return self.subject.name.partition("#")[2]
+
+    def lease(self, kind: str) -> Lease:
+        return self.leases.get(kind, Lease())

@@ -1,0 +1,165 @@
+"""Orders and their fills: one transition table, and the arithmetic that folds fills into an order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["market", "limit"]
+Leg = Literal["entry", "exit"]
+
+
+class OrderState(StrEnum):
+    """Where an order stands; UNKNOWN means that nobody has proved yet whether the venue has it."""
+
+    INTENT = "INTENT"
+    SUBMITTED = "SUBMITTED"
+    ACCEPTED = "ACCEPTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    DENIED = "DENIED"
+    UNKNOWN = "UNKNOWN"
+
+
+_S = OrderState
+_AT_VENUE = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED})
+
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    _S.INTENT: _AT_VENUE | {_S.SUBMITTED, _S.REJECTED, _S.DENIED, _S.UNKNOWN},
+    _S.SUBMITTED: _AT_VENUE | {_S.REJECTED, _S.UNKNOWN},
+    _S.UNKNOWN: _AT_VENUE | {_S.SUBMITTED, _S.REJECTED, _S.PENDING_CANCEL},
+    _S.ACCEPTED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
+    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
+    _S.PENDING_CANCEL: frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED}),
+    # A venue may report the last fills after it reported the end.
+    _S.CANCELED: frozenset({_S.FILLED}),
+    _S.EXPIRED: frozenset({_S.FILLED}),
+    _S.FILLED: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.DENIED: frozenset(),
+}
+
+TERMINAL = frozenset({_S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED, _S.DENIED})
+UNPROVEN = frozenset({_S.INTENT, _S.SUBMITTED, _S.UNKNOWN})
+"""States in which the venue must be asked before anything is sent."""
+
+COARSE = {
+    _S.FILLED: "filled",
+    _S.REJECTED: "failed",
+    _S.DENIED: "failed",
+    _S.CANCELED: "cancelled",
+    _S.EXPIRED: "cancelled",
+}
+"""The words of the API for terminal states; every other state is `pending`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One trade of an order at the venue; `fee` in `fee_currency`."""
+
+    trade_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_currency: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of ours, from stored intent to its end."""
+
+    client_order_id: str
+    connection_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    price: Decimal | None
+    reduce_only: bool
+    leg: Leg
+    position_id: str
+    signal_id: str
+    state: OrderState
+    created_at: float
+    updated_at: float
+    correlation_id: str
+    reason: str = ""
+    venue_order_id: str = ""
+    unproven_lookups: int = 0
+    fills: tuple[Fill, ...] = ()
+    revision: int = 0
+
+    @property
+    def filled(self) -> Decimal:
+        return sum((fill.quantity for fill in self.fills), Decimal(0))
+
+    @property
+    def coarse_state(self) -> str:
+        return COARSE.get(self.state, "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """What a venue says about an order: its own id, state and all fills so far."""
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    side: Side
+    state: OrderState
+    quantity: Decimal
+    fills: tuple[Fill, ...] = ()
+
+
+def may_become(current: OrderState, target: OrderState) -> bool:
+    """Tell whether the table allows the step; staying where one is is always allowed."""
+    return current == target or target in TRANSITIONS[current]
+
+
+def unseen_fills(order: Order, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """Return the fills whose trade ids the order has not counted yet, each once, in the given order."""
+    seen = {fill.trade_id for fill in order.fills}
+    fresh: dict[str, Fill] = {}
+    for fill in fills:
+        if fill.trade_id not in seen:
+            fresh.setdefault(fill.trade_id, fill)
+    return tuple(fresh.values())
+
+
+def adopt(order: Order, seen: VenueOrder, now: float) -> Order:
+    """Take over what the venue says: new fills, its id, and its state where the table allows the step.
+
+    A report older than what is known (a state that the table forbids) changes fills only.
+    """
+    fills = order.fills + unseen_fills(order, seen.fills)
+    filled = sum((fill.quantity for fill in fills), Decimal(0))
+    target = seen.state
+    if filled >= order.quantity:
+        target = OrderState.FILLED
+    elif filled > 0 and target == OrderState.ACCEPTED:
+        target = OrderState.PARTIALLY_FILLED
+    state = target if may_become(order.state, target) else order.state
+    return replace(
+        order,
+        state=state,
+        fills=fills,
+        venue_order_id=seen.venue_order_id or order.venue_order_id,
+        unproven_lookups=0,
+        updated_at=now,
+    )
+
+
+def moved(order: Order, state: OrderState, now: float, reason: str = "") -> Order:
+    """Return the order in another state; ValueError where the table forbids it (a bug, not an input)."""
+    if not may_become(order.state, state):
+        raise ValueError(f"order {order.client_order_id}: {order.state} may not become {state}")
+    return replace(order, state=state, updated_at=now, reason=reason or order.reason)

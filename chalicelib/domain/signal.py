@@ -1,0 +1,49 @@
+"""A signal: a wish to enter or leave, with confidence, reasons and the exits it asks for."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+Direction = Literal["long", "short"]
+Action = Literal["enter", "leave"]
+SignalStatus = Literal["emitted", "executed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitProfile:
+    """Exits as ratios of the entry price; None switches one off. `time_limit` in seconds."""
+
+    take_profit: Decimal | None = Decimal("0.02")
+    stop_loss: Decimal | None = Decimal("0.01")
+    trailing_distance: Decimal | None = None
+    trailing_activation: Decimal | None = None
+    time_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One wish of one source for one symbol; `outcome` is the reason code once it was decided."""
+
+    signal_id: str
+    connection_id: str
+    symbol: str
+    action: Action
+    direction: Direction
+    source: str
+    strategy: str
+    confidence: float
+    price: Decimal
+    candle_time: int
+    created_at: float
+    correlation_id: str
+    exits: ExitProfile
+    reasons: tuple[str, ...] = ()
+    status: SignalStatus = "emitted"
+    outcome: str = ""
+    client_order_id: str = ""
+    revision: int = 0
+
+
+def signal_id(symbol: str, source: str, strategy: str, action: str, direction: str, candle_time: int) -> str:
+    """Return the id of a signal: sortable by candle, the same for the same wish."""
+    return f"{candle_time:010d}-{symbol}-{source}-{strategy}-{action}-{direction}"

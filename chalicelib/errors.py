@@ -1,0 +1,109 @@
+"""The three meanings an exception may have: deliver again, tell the caller, or stop the engine.
+
+Everything else that can go wrong in a decision (a refused signal, a skipped tick) is a value.
+"""
+
+
+class CtsError(Exception):
+    """Base of all errors raised on purpose; `code` is stable, the message says what to do."""
+
+    code = "ERROR"
+    http_status = 500
+
+
+class Retryable(CtsError):
+    """The same event must be delivered again: a lost race, a throttle, a reply that is not there yet."""
+
+    code = "RETRY"
+    http_status = 503
+
+
+class StaleWrite(Retryable):
+    """A conditional write found that somebody else had written since the item was read."""
+
+    code = "STALE_WRITE"
+
+
+class LeaseHeld(Retryable):
+    """Another invocation is doing this work right now."""
+
+    code = "LEASE_HELD"
+
+
+class Rejected(CtsError):
+    """The request is wrong and stays wrong: acknowledge it and tell the sender."""
+
+    code = "BAD_REQUEST"
+    http_status = 400
+
+
+class NotFound(Rejected):
+    """The named thing does not exist."""
+
+    code = "NOT_FOUND"
+    http_status = 404
+
+
+class Conflict(Rejected):
+    """The request contradicts the present state."""
+
+    code = "CONFLICT"
+    http_status = 409
+
+
+class AlreadyExists(Conflict):
+    """A record with this key is stored already."""
+
+    code = "ALREADY_EXISTS"
+
+
+class UsageError(Rejected):
+    """A command line, file or setting is wrong; the message is one line that names the remedy."""
+
+    code = "USAGE"
+
+
+class Halt(CtsError):
+    """Going on would risk money: acknowledge, stop the engine, raise an alarm."""
+
+    code = "HALT"
+
+
+class VenueError(CtsError):
+    """Base of what an exchange call may raise; translated from the wire in one place per connector."""
+
+    code = "VENUE"
+
+
+class VenueUnknown(VenueError):
+    """Nobody knows whether the exchange executed the call: look it up before anything else."""
+
+    code = "VENUE_UNKNOWN"
+
+
+class VenueNotSent(VenueError):
+    """Provably not executed (connection refused, rate limit, maintenance): may be sent again later."""
+
+    code = "VENUE_NOT_SENT"
+
+
+class VenueRejected(VenueError):
+    """The exchange proved that it did not accept the order; `reason` is a stable word."""
+
+    code = "VENUE_REJECTED"
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class DuplicateClientOrderId(VenueError):
+    """The exchange knows this client order id: an earlier attempt was accepted."""
+
+    code = "DUPLICATE_CLIENT_ORDER_ID"
+
+
+class OrderNotFound(VenueError):
+    """The exchange does not know this order."""
+
+    code = "ORDER_NOT_FOUND"

@@ -1,0 +1,64 @@
+"""Settings from the environment: stage, region, endpoint, and the names of all AWS resources."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.domain.cadence import TICK_KINDS, TickKind
+
+SCHEMA = 1
+"""Version of the stored items; readers accept items of this version and ignore fields they don't know."""
+
+DEFAULT_TENANT = "default"
+DEFAULT_STAGE = "local"
+DEFAULT_REGION = "eu-central-1"
+TABLES = ("engines", "connections", "positions", "orders", "signals", "sessions", "audit", "paper")
+EXECUTE_QUEUE = "execute-signals.fifo"
+LEASE_SECONDS = 55.0
+SIGNAL_TTL = 300.0
+"""Seconds after which an entry signal that was not executed is too old to trade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where this process runs and what its resources are called; `endpoint_url` empty means real AWS."""
+
+    stage: str = DEFAULT_STAGE
+    region: str = DEFAULT_REGION
+    endpoint_url: str = ""
+
+    def table(self, name: str) -> str:
+        return f"cts-{self.stage}-{name}"
+
+    def tick_queue(self, kind: TickKind) -> str:
+        return f"cts-{self.stage}-{kind}-tick"
+
+    @property
+    def execute_queue(self) -> str:
+        return f"cts-{self.stage}-{EXECUTE_QUEUE}"
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        return (*(self.tick_queue(kind) for kind in TICK_KINDS), self.execute_queue)
+
+    @property
+    def stream(self) -> str:
+        return f"cts-{self.stage}-events"
+
+    @property
+    def bucket(self) -> str:
+        return f"cts-{self.stage}-objects"
+
+
+def dead_letter_queue(queue: str) -> str:
+    """Return the name of the dead-letter queue of a queue (FIFO queues need a FIFO one)."""
+    return queue.removesuffix(".fifo") + ("-dlq.fifo" if queue.endswith(".fifo") else "-dlq")
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read `CTS_STAGE`, `AWS_REGION` and `AWS_ENDPOINT_URL`."""
+    return Settings(
+        stage=environment.get("CTS_STAGE", DEFAULT_STAGE),
+        region=environment.get("AWS_REGION", environment.get("AWS_DEFAULT_REGION", DEFAULT_REGION)),
+        endpoint_url=environment.get("AWS_ENDPOINT_URL", ""),
+    )
