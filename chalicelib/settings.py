@@ -1,10 +1,8 @@
 """Settings from the environment: stage, region, endpoint, and the names of all AWS resources."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from chalicelib.domain.cadence import TICK_KINDS, TickKind
 
 SCHEMA = 1
 """Version of the stored items; readers accept items of this version and ignore fields they don't know."""
@@ -30,16 +28,16 @@ class Settings:
     def table(self, name: str) -> str:
         return f"cts-{self.stage}-{name}"
 
-    def tick_queue(self, kind: TickKind) -> str:
+    def tick_queue(self, kind: str) -> str:
         return f"cts-{self.stage}-{kind}-tick"
 
     @property
     def execute_queue(self) -> str:
         return f"cts-{self.stage}-{EXECUTE_QUEUE}"
 
-    @property
-    def queues(self) -> tuple[str, ...]:
-        return (*(self.tick_queue(kind) for kind in TICK_KINDS), self.execute_queue)
+    def queues(self, tick_kinds: Iterable[str]) -> tuple[str, ...]:
+        """Return all queues without their dead-letter queues."""
+        return (*(self.tick_queue(kind) for kind in tick_kinds), self.execute_queue)
 
     @property
     def stream(self) -> str:

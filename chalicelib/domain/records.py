@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from chalicelib.domain.engine import Subject
+from chalicelib.domain.order import Order
+from chalicelib.domain.position import Position
+from chalicelib.domain.signal import Signal
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +45,24 @@ class AuditEntry:
     after: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 0
+
+
+Record: TypeAlias = Order | Position | Signal | Session | AuditEntry
+"""What one transaction may write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to write that came with a lease: refused as StaleWrite once somebody holds a newer one."""
+
+    subject: Subject
+    kind: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing; `cursor` is None on the last one."""
+
+    items: tuple[T, ...]
+    cursor: str | None

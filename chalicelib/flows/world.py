@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol
 
 from chalicelib.domain.candles import Candles
 from chalicelib.domain.connection import Connection
@@ -18,30 +18,9 @@ from chalicelib.domain.market import Market, Ticker
 from chalicelib.domain.messages import Event, SignalBatch, Tick
 from chalicelib.domain.order import Order, VenueOrder
 from chalicelib.domain.position import Position
-from chalicelib.domain.records import AuditEntry, Session
+from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
 from chalicelib.domain.signal import Signal
 from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
-
-Record: TypeAlias = Order | Position | Signal | Session | AuditEntry
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """The right to write that came with a lease: refused as StaleWrite once somebody holds a newer one."""
-
-    subject: Subject
-    kind: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a listing; `cursor` is None on the last one."""
-
-    items: tuple[T, ...]
-    cursor: str | None
 
 
 class EngineStore(Protocol):
