@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from chalicelib.domain.cadence import TickKind
 from chalicelib.domain.engine import Beat
 
+LEVELS = ("healthy", "degraded", "unhealthy")
 DEGRADED_AFTER_INTERVALS = 3
 UNHEALTHY_AFTER_INTERVALS = 10
 UNHEALTHY_ERRORS = 5
@@ -32,4 +33,4 @@ def judge(
                 f"{kind}: last success {lag:.0f} s ago, {beat.errors} errors {beat.last_error}".rstrip()
             )
         worst = max(worst, level)
-    return ("healthy", "degraded", "unhealthy")[worst], tuple(reasons)
+    return LEVELS[worst], tuple(reasons)

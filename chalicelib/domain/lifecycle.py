@@ -57,3 +57,19 @@ def may_become(current: Status, target: Status) -> bool:
 def allowed_commands(current: Status) -> tuple[Command, ...]:
     """Return the commands that the table allows from here, for the text of a refusal."""
     return tuple(command for command, step in FIRST_STEP.items() if may_become(current, step))
+
+
+_WORKS = frozenset({_S.RUNNING, _S.STARTING, _S.RESUMING})
+_EXITS_WORK = _WORKS | {_S.PAUSING, _S.PAUSED}
+
+
+def entries_allowed(coordinator: Status, engine: Status) -> bool:
+    """Tell whether decisions and new entries may happen; the global pause beats the engine's own state."""
+    return coordinator in _WORKS and engine in _WORKS
+
+
+def exits_allowed(coordinator: Status, engine: Status, freeze_exits: bool) -> bool:
+    """Tell whether exits of open positions may happen: also while paused, unless they are frozen."""
+    if entries_allowed(coordinator, engine):
+        return True
+    return coordinator in _EXITS_WORK and engine in _EXITS_WORK and not freeze_exits

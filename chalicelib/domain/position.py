@@ -17,7 +17,8 @@ ZERO = Decimal(0)
 class Position:
     """One position from its first intent to flat; `cost` is the entry notional of what is still open.
 
-    `realised` is before fees; `abandoned` means that its entry never filled.
+    `reserved` is the notional its entry was approved for; `realised` is before fees; `abandoned` means that
+    its entry never filled.
     """
 
     position_id: str
@@ -31,11 +32,13 @@ class Position:
     opened_at: float
     updated_at: float
     correlation_id: str
+    reserved: Decimal = ZERO
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realised: Decimal = ZERO
     fees: Decimal = ZERO
     entry_price: Decimal = ZERO
+    session_id: str = ""
     exit_epoch: int = 0
     exit_reason: str = ""
     closed_at: float | None = None

@@ -5,7 +5,7 @@ Every implementation has an in-memory twin for tests; one contract suite runs on
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -178,11 +178,16 @@ class Venue(Protocol):
 class Metrics(Protocol):
     def count(self, name: str, value: float = 1, **dimensions: str) -> None: ...
     def duration(self, name: str, milliseconds: float, **dimensions: str) -> None: ...
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything a flow may touch. Built once per container by `wiring`, or by tests from twins."""
+    """Everything a flow may touch. Built once per container by `wiring`, or by tests from twins.
+
+    `shortest_interval` raises shorter tick intervals (replays); `warm` is kept between invocations for what
+    can be had again.
+    """
 
     now: Callable[[], float]
     owner: Callable[[], str]
@@ -198,3 +203,4 @@ class World:
     metrics: Metrics
     span: Callable[[str], AbstractContextManager[Any]]
     shortest_interval: int = 0
+    warm: dict[str, object] = field(default_factory=dict)

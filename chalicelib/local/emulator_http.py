@@ -80,7 +80,7 @@ class HttpConnection(asyncio.Protocol):
             self._waiting = True
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._resume, request)
             return
-        self._transport.writelines(_encode(request, response))
+        self._transport.write(_encode(request, response))
         if request.headers.get("connection", "").lower() == "close":
             self._transport.close()
 
@@ -134,7 +134,7 @@ def _chunked_body(buffer: bytearray, start: int) -> tuple[bytes, int] | None:
     return None
 
 
-def _encode(request: Request, response: Response) -> list[bytes]:
+def _encode(request: Request, response: Response) -> bytes:
     lines = [_STATUS_LINES.get(response.status, f"HTTP/1.1 {response.status} Unknown\r\n")]
     for name, value in response.headers.items():
         if name.lower() != "content-length":
@@ -146,5 +146,5 @@ def _encode(request: Request, response: Response) -> list[bytes]:
     if response.status not in (204, 304) or head:
         lines.append(f"Content-Length: {length or len(response.body)}\r\n")
     lines.append("\r\n")
-    parts = ["".join(lines).encode("latin-1", "replace")]
-    return parts if head else [*parts, response.body]
+    text = "".join(lines).encode("latin-1", "replace")
+    return text if head else text + response.body

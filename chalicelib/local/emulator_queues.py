@@ -9,6 +9,8 @@ not block here: the HTTP layer asks again.
 import copy
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from moto.core.utils import unix_time_millis
@@ -17,11 +19,33 @@ from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message, Queue, SQSBackend
 
 _DEDUPLICATION_MILLISECONDS = models.DEDUPLICATION_TIME_IN_SECONDS * 1000
-_MAXIMUM_AGE_NAME = "message_retention_period"
 
-#: What happened to messages since the journal last asked: (queue name, message) added, (queue name, ids) removed.
-added: list[tuple[str, Message]] = []
-removed: list[tuple[str, list[str]]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A message came into a queue, by a send or as a dead letter."""
+
+    queue: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Messages left a queue for good."""
+
+    queue: str
+    identities: tuple[str, ...]
+
+
+_events: list[Added | Removed] = []
+
+
+def drain() -> list[Added | Removed]:
+    """Return what happened to messages since the last call, in order."""
+    happened = list(_events)
+    _events.clear()
+    return happened
 
 
 def due_milliseconds(message: Message) -> int:
@@ -80,7 +104,7 @@ def _is_duplicate(queue: Queue, message: Message) -> bool:
 def _add_message(queue: Queue, message: Message) -> None:
     if not _is_duplicate(queue, message):
         queue._messages.append(message)
-        added.append((queue.name, message))
+        _events.append(Added(queue.name, message))
 
 
 def _delete_message(queue: Queue, receipt_handle: str) -> None:
@@ -90,7 +114,7 @@ def _delete_message(queue: Queue, receipt_handle: str) -> None:
     for index, message in enumerate(queue._messages):
         if message.id == identity:
             del queue._messages[index]
-            removed.append((queue.name, [identity]))
+            _events.append(Removed(queue.name, (identity,)))
             return
 
 
@@ -100,7 +124,7 @@ def _move_to_dead_letters(queue: Queue, message: Message) -> None:
     queue._messages.remove(message)
     message.visible_at = 0.0
     target._messages.append(message)
-    added.append((target.name, message))
+    _events.append(Added(target.name, message))
 
 
 def _is_exhausted(queue: Queue, message: Message) -> bool:
@@ -110,11 +134,11 @@ def _is_exhausted(queue: Queue, message: Message) -> bool:
 
 
 def _drop_expired(queue: Queue, now: int) -> None:
-    maximum_age = 1000 * int(getattr(queue, _MAXIMUM_AGE_NAME))
+    maximum_age = 1000 * queue.message_retention_period
     expired = [m.id for m in queue._messages if (m.sent_timestamp or 0) + maximum_age <= now]
     if expired:
         queue._messages = [m for m in queue._messages if m.id not in expired]
-        removed.append((queue.name, expired))
+        _events.append(Removed(queue.name, tuple(expired)))
 
 
 def _receivable(queue: Queue, count: int) -> list[Message]:
@@ -155,8 +179,32 @@ def _receive_message(
 
 def _purge_queue(backend: SQSBackend, queue_name: str) -> None:
     queue = backend.get_queue(queue_name)
-    removed.append((queue_name, [message.id for message in queue._messages]))
+    _events.append(Removed(queue_name, tuple(message.id for message in queue._messages)))
     queue._messages = []
+
+
+_full_attributes: Any = Queue.attributes.fget  # type: ignore[attr-defined]
+_sending = False
+
+
+def _attributes(queue: Queue) -> dict[str, Any]:
+    """Return a queue's attributes; moto asks for one of them on every send, and counts all messages for it."""
+    if _sending:
+        return {"ContentBasedDeduplication": str(getattr(queue, "content_based_deduplication", False)).lower()}
+    attributes: dict[str, Any] = _full_attributes(queue)
+    return attributes
+
+
+def _while_sending(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(*arguments: Any, **named: Any) -> Any:
+        global _sending
+        _sending, before = True, _sending
+        try:
+            return original(*arguments, **named)
+        finally:
+            _sending = before
+
+    return send
 
 
 def install() -> None:
@@ -170,6 +218,9 @@ def install() -> None:
         (Queue, "delete_message", _delete_message),
         (SQSBackend, "receive_message", _receive_message),
         (SQSBackend, "purge_queue", _purge_queue),
+        (Queue, "attributes", property(_attributes)),
+        (SQSBackend, "send_message", _while_sending(SQSBackend.send_message)),
+        (SQSBackend, "send_message_batch", _while_sending(SQSBackend.send_message_batch)),
     ]
     for owner, name, replacement in replacements:
         setattr(owner, name, replacement)

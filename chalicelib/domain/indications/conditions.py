@@ -1,0 +1,127 @@
+"""The four conditions of the main engine (move, direction, active, optimal) at every bar.
+
+Strength has one meaning in all of them: 0.5 where a condition is just met, 1 from twice its threshold on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chalicelib.domain.indications.steps import Counts, StepPath
+from chalicelib.domain.indicators.rolling import ratio, rolling_mean, shifted
+from chalicelib.domain.indicators.rows import Floats
+from chalicelib.domain.indicators.volatility import realised_volatility
+from chalicelib.errors import Rejected
+
+Kind = Literal["move", "direction", "active", "optimal"]
+Directions = NDArray[np.int8]
+Mask = NDArray[np.bool_]
+
+KINDS: tuple[Kind, ...] = ("move", "direction", "active", "optimal")
+K_RANGE = (3, 30)
+
+# A root mean square return below this is rounding: the market did not move.
+_STILL = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Indication:
+    """One condition of all symbols: direction -1, 0 or 1 and strength in [0, 1], both `[symbols, bars]`.
+
+    `k` is the number of steps asked for, None for the kind `active`.
+    """
+
+    kind: Kind
+    k: int | None
+    direction: Directions
+    strength: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Windows in bars, and how far volatility and volume of the short one must be above the long one's."""
+
+    short: int = 5
+    long: int = 60
+    threshold: float = 1.3
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.short < self.long <= 200:
+            raise Rejected(f"short and long must be 2 <= short < long <= 200, got {self.short}, {self.long}")
+        if not 1.0 <= self.threshold <= 10.0:
+            raise Rejected(f"threshold must be between 1 and 10, got {self.threshold}")
+
+
+def move(path: StepPath, k: int, traded: Mask) -> Indication:
+    """Tell where the run has k steps or more: continuation in its direction.
+
+    `traded` is false where a bar has no candle or no volume; such a bar never makes an indication.
+    """
+    return _run_of("move", k, path.run, np.abs(path.run), traded)
+
+
+def direction(path: StepPath, k: int, traded: Mask) -> Indication:
+    """Tell where k steps or more follow a run of k or more the other way: reversal, in the new direction."""
+    shorter = np.minimum(np.abs(path.run), np.abs(path.previous_run))
+    return _run_of("direction", k, path.run, shorter, traded)
+
+
+def active(close: Floats, volume: Floats, traded: Mask, activity: Activity | None = None) -> Indication:
+    """Tell where volatility and volume of the short window both exceed the long window's by the threshold.
+
+    `close` and `volume` are filled, `[symbols, bars]`. The direction is that of the close over the short
+    window, the strength that of the smaller of both ratios; without a net move there is no indication.
+    """
+    rule = activity or Activity()
+    baseline = realised_volatility(close, rule.long)
+    # Comparing with NaN is false, so bars that are not warm stay as they are.
+    baseline[baseline < _STILL] = 0.0
+    volatility = ratio(realised_volatility(close, rule.short), baseline)
+    turnover = ratio(rolling_mean(volume, rule.short), rolling_mean(volume, rule.long))
+    measure = np.fmin(volatility, turnover)
+    change = np.nan_to_num(np.sign(close - shifted(close, rule.short))).astype(np.int8)
+    met = (measure >= rule.threshold) & traded & (change != 0) & ~np.isnan(volatility)
+    strength = np.where(met, np.minimum(measure / (2.0 * rule.threshold), 1.0), 0.0)
+    return Indication("active", None, change * met, strength)
+
+
+def optimal(reversal: Indication, activity: Indication) -> Indication:
+    """Tell where the `direction` indication is confirmed by `active` at the same bar.
+
+    The direction is the reversal's, the strength the weaker of both.
+    """
+    strength = np.minimum(reversal.strength, activity.strength)
+    return Indication("optimal", reversal.k, reversal.direction * (strength > 0.0), strength)
+
+
+def measure_conditions(
+    path: StepPath, activity: Indication, ks: Iterable[int], kinds: Iterable[Kind], traded: Mask
+) -> tuple[Indication, ...]:
+    """Return the indications of the given kinds for every k in the order of `ks`; `active` comes last."""
+    wanted = frozenset(kinds)
+    found: list[Indication] = []
+    for k in ks:
+        if "move" in wanted:
+            found.append(move(path, k, traded))
+        if wanted & {"direction", "optimal"}:
+            reversal = direction(path, k, traded)
+            found += [reversal] if "direction" in wanted else []
+            found += [optimal(reversal, activity)] if "optimal" in wanted else []
+    return tuple(found) + ((activity,) if "active" in wanted else ())
+
+
+def check_k(k: int) -> None:
+    """Raise Rejected unless k is in the range of the main engine."""
+    low, high = K_RANGE
+    if not low <= k <= high:
+        raise Rejected(f"k must be between {low} and {high}, got {k}")
+
+
+def _run_of(kind: Kind, k: int, run: Counts, length: Counts, traded: Mask) -> Indication:
+    check_k(k)
+    met = (length >= k) & traded
+    strength = np.minimum(length * (0.5 / k), 1.0) * met
+    return Indication(kind, k, np.sign(run).astype(np.int8) * met, strength)

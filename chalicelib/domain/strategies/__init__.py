@@ -1,0 +1,74 @@
+"""The registry of strategies: a new one is one file with one function, and one line here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, Literal
+
+from chalicelib.domain.strategies import breakout, mean_reversion, momentum, step, trend
+from chalicelib.domain.strategies.base import Votes, Window
+from chalicelib.errors import Rejected
+
+EngineKind = Literal["preset", "main"]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy as data; `warm_up` is the number of bars its default parameters need before they vote."""
+
+    name: str
+    vote: Callable[[Window, Any], Votes]
+    parameters: type[Any]
+    engine: EngineKind
+    warm_up: int
+
+
+def _strategy(
+    name: str, vote: Callable[[Window, Any], Votes], parameters: type[Any], engine: EngineKind
+) -> Strategy:
+    return Strategy(name, vote, parameters, engine, parameters().warm_up)
+
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {
+        strategy.name: strategy
+        for strategy in (
+            _strategy("trend", trend.vote, trend.TrendParameters, "preset"),
+            _strategy(
+                "mean_reversion", mean_reversion.vote, mean_reversion.MeanReversionParameters, "preset"
+            ),
+            _strategy("momentum", momentum.vote, momentum.MomentumParameters, "preset"),
+            _strategy("breakout", breakout.vote, breakout.BreakoutParameters, "preset"),
+            _strategy("step", step.vote, step.StepParameters, "main"),
+        )
+    }
+)
+
+
+def strategy_named(name: str) -> Strategy:
+    """Return a strategy; raise Rejected with the known names for an unknown one."""
+    if name not in STRATEGIES:
+        raise Rejected(f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}")
+    return STRATEGIES[name]
+
+
+def parameters_of(name: str, values: Mapping[str, Any]) -> Any:
+    """Return the parameters of a strategy, defaults where `values` is silent.
+
+    Raises Rejected for an unknown strategy or parameter, or a value of another type or out of its range.
+    """
+    strategy = strategy_named(name)
+    defaults = strategy.parameters()
+    known = [item.name for item in fields(strategy.parameters)]
+    for key, value in values.items():
+        if key not in known:
+            raise Rejected(f"strategy {name} has no parameter {key!r}: use {', '.join(known)}")
+        _check_type(key, value, getattr(defaults, key))
+    return strategy.parameters(**values)
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """Raise Rejected unless a value has the type of its default; a whole number may stand for a float."""
+    allowed = (int, float) if isinstance(default, float) else (type(default),)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        raise Rejected(f"{name} must be a {type(default).__name__}, got {value!r}")

@@ -1,0 +1,168 @@
+"""What every strategy works with: a window of candles with shared indicators, and the votes it returns."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chalicelib.domain.candles import Candles, filled
+from chalicelib.domain.indications.conditions import Activity, Indication, active
+from chalicelib.domain.indications.steps import StepPath, step_path
+from chalicelib.domain.indicators import momentum, trend, volatility, volume
+from chalicelib.domain.indicators.rolling import ratio, rolling_mean
+from chalicelib.domain.indicators.rows import Floats
+from chalicelib.errors import Rejected
+
+Mask = NDArray[np.bool_]
+Remembered = TypeVar("Remembered")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Votes:
+    """Score in [-1, 1] (short to long, NaN = abstains) and confidence in [0, 1], both `[symbols, bars]`."""
+
+    score: Floats
+    confidence: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Filled candles `[symbols, bars]`, where they were really traded, and indicators computed at most once.
+
+    Indicators are shared between strategies and therefore read-only.
+    """
+
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    traded: Mask
+    _memory: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def remember(self, key: Hashable, compute: Callable[[], Remembered]) -> Remembered:
+        """Return what `compute` gives, computing it once per key; arrays in it become read-only."""
+        if key not in self._memory:
+            value = compute()
+            _freeze(value)
+            self._memory[key] = value
+        return cast(Remembered, self._memory[key])
+
+    def ema(self, period: int) -> Floats:
+        """Return the exponential moving average of the close."""
+        return self.remember(("ema", period), lambda: trend.ema(self.close, period))
+
+    def sma(self, period: int) -> Floats:
+        """Return the simple moving average of the close."""
+        return self.remember(("sma", period), lambda: trend.sma(self.close, period))
+
+    def rsi(self, period: int) -> Floats:
+        """Return the relative strength index of the close."""
+        return self.remember(("rsi", period), lambda: momentum.rsi(self.close, period))
+
+    def roc(self, period: int) -> Floats:
+        """Return the rate of change of the close in per cent."""
+        return self.remember(("roc", period), lambda: momentum.roc(self.close, period))
+
+    def macd(self, fast: int, slow: int, signal: int) -> momentum.Macd:
+        """Return the MACD lines of the close."""
+        key = ("macd", fast, slow, signal)
+        return self.remember(key, lambda: momentum.macd(self.close, fast, slow, signal))
+
+    def atr(self, period: int) -> Floats:
+        """Return the average true range."""
+        return self.remember(("atr", period), lambda: volatility.atr(self.high, self.low, self.close, period))
+
+    def adx(self, period: int) -> Floats:
+        """Return the average directional index."""
+        return self.remember(("adx", period), lambda: trend.adx(self.high, self.low, self.close, period))
+
+    def bollinger(self, period: int, deviations: float) -> volatility.Bands:
+        """Return the Bollinger bands of the close."""
+        key = ("bollinger", period, deviations)
+        return self.remember(key, lambda: volatility.bollinger(self.close, period, deviations))
+
+    def donchian(self, period: int) -> volatility.Bands:
+        """Return the Donchian channel, the bar itself included."""
+        return self.remember(("donchian", period), lambda: volatility.donchian(self.high, self.low, period))
+
+    def relative_volume(self, period: int) -> Floats:
+        """Return the volume over its mean of the bars before."""
+        return self.remember(("relative_volume", period), lambda: volume.relative_volume(self.volume, period))
+
+    def realised_volatility(self, period: int) -> Floats:
+        """Return the root mean square log return per bar."""
+        key = ("realised_volatility", period)
+        return self.remember(key, lambda: volatility.realised_volatility(self.close, period))
+
+    def mean_volume(self, period: int) -> Floats:
+        """Return the mean volume of the last bars."""
+        return self.remember(("mean_volume", period), lambda: rolling_mean(self.volume, period))
+
+    def step_path(self, step_size: float) -> StepPath:
+        """Return the runs of bricks of the close."""
+        return self.remember(("step_path", step_size), lambda: step_path(self.close, step_size))
+
+    def active(self, activity: Activity) -> Indication:
+        """Return the `active` indication."""
+        key = ("active", activity)
+        return self.remember(key, lambda: active(self.close, self.volume, self.traded, activity))
+
+
+def _freeze(value: object) -> None:
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif isinstance(value, tuple):
+        for part in value:
+            _freeze(part)
+    elif is_dataclass(value):
+        for item in fields(value):
+            _freeze(getattr(value, item.name))
+
+
+def window_of(candles: Candles) -> Window:
+    """Return the window of a block of candles; a bar without a candle or without volume was not traded."""
+    traded = candles.volume > 0.0
+    whole = filled(candles)
+    return Window(whole.open, whole.high, whole.low, whole.close, whole.volume, traded)
+
+
+def votes_where(speaks: Mask, score: Floats, confidence: Floats) -> Votes:
+    """Return votes clipped to their ranges where `speaks` is true, abstention elsewhere."""
+    return Votes(
+        np.where(speaks, np.clip(score, -1.0, 1.0), np.nan),
+        np.where(speaks, np.clip(confidence, 0.0, 1.0), 0.0),
+    )
+
+
+def beyond(measure: Floats, threshold: float) -> Floats:
+    """Return how far a measure is beyond its threshold: 0.5 at it, 1 from twice the threshold on."""
+    return np.minimum(measure * (0.5 / threshold), 1.0)
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise Rejected naming the parameter and its range unless low <= value <= high."""
+    if not low <= value <= high:
+        raise Rejected(f"{name} must be between {low:g} and {high:g}, got {value:g}")
+
+
+def check_order(smaller_name: str, smaller: float, larger_name: str, larger: float) -> None:
+    """Raise Rejected naming both parameters unless smaller < larger."""
+    if not smaller < larger:
+        raise Rejected(f"{smaller_name} must be below {larger_name}, got {smaller:g} and {larger:g}")
+
+
+__all__ = [
+    "Floats",
+    "Mask",
+    "Votes",
+    "Window",
+    "beyond",
+    "check_order",
+    "check_range",
+    "ratio",
+    "votes_where",
+    "window_of",
+]

@@ -1,0 +1,112 @@
+"""Realtime tick: reconcile open orders, judge exits of open positions, value the account."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from chalicelib.domain.connection import Connection
+from chalicelib.domain.decision import decide_exit
+from chalicelib.domain.engine import Account, Engine
+from chalicelib.domain.exits import best_price, due_exit
+from chalicelib.domain.lease import Skip
+from chalicelib.domain.lifecycle import exits_allowed
+from chalicelib.domain.market import Ticker
+from chalicelib.domain.messages import Tick
+from chalicelib.domain.position import Position, unrealised
+from chalicelib.domain.records import Fence
+from chalicelib.errors import VenueError
+from chalicelib.flows import orders
+from chalicelib.flows.reconcile import Books, reconcile
+from chalicelib.flows.tick import Saved, Turn, require_engine, run_tick
+from chalicelib.flows.world import Venue, World
+
+
+def realtime_tick(world: World, tick: Tick) -> Skip | None:
+    """Run one realtime tick. It goes on while paused: open positions are never left alone."""
+    return run_tick(world, tick, _work)
+
+
+def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
+    connection = require_engine(turn)
+    if not exits_allowed(turn.coordinator, turn.engine.status, connection.freeze_exits):
+        return Skip.NOT_RUNNING
+    tenant, connection_id = connection.tenant, connection.connection_id
+    venue = world.venue(connection)
+    open_orders = world.records.open_orders(tenant, connection_id)
+    positions = world.records.open_positions(tenant, connection_id)
+    books = reconcile(world, venue, connection, open_orders, positions, turn.now)
+    symbols = sorted({position.symbol for position in books.positions})
+    tickers = world.feed(connection.exchange).tickers(symbols, turn.now) if symbols else {}
+    fence = Fence(turn.engine.subject, turn.kind, turn.fence)
+    books, marks = _exits(world, venue, turn, fence, books, tickers)
+    account = _account(venue, turn.engine, connection, books, tickers, turn.now)
+    cooldowns = {s: at for s, at in turn.engine.cooldowns.items() if turn.now - at < connection.risk.cooldown}
+    engine = replace(turn.engine, marks=marks, account=account, cooldowns=cooldowns)
+    return Saved(engine, ("marks", "account"))
+
+
+def _exits(
+    world: World, venue: Venue, turn: Turn, fence: Fence, books: Books, tickers: Mapping[str, Ticker]
+) -> tuple[Books, dict[str, Decimal]]:
+    """Close what is due and return the books after it, with the best price of what stays open."""
+    leaving = {order.position_id for order in books.orders if order.leg == "exit"}
+    kept: list[Position] = []
+    marks: dict[str, Decimal] = {}
+    for position in books.positions:
+        ticker = tickers.get(position.symbol)
+        if position.state != "open" or ticker is None:
+            kept.append(position)
+            continue
+        price = ticker.bid if position.direction == "long" else ticker.ask
+        best = best_price(position, turn.engine.marks.get(position.position_id), position.entry_price)
+        reason = due_exit(position, best, price, turn.now)
+        if reason and position.position_id not in leaving:
+            position = close(world, venue, position, reason, turn, fence)
+        if position.state == "open":
+            marks[position.position_id] = best_price(position, best, price)
+            kept.append(position)
+    return replace(books, positions=tuple(kept)), marks
+
+
+def close(world: World, venue: Venue, position: Position, reason: str, turn: Turn, fence: Fence) -> Position:
+    """Send the order that closes a position; return the position as it is after it."""
+    correlation_id = f"{position.correlation_id}/exit-{position.exit_epoch}"
+    approved = decide_exit(position, reason, turn.now, correlation_id)
+    placed = orders.place(world, venue, turn.connection.tenant, approved, fence)
+    if placed is None:
+        return position
+    if placed.position.state == "closed":
+        world.metrics.count("positions_closed", reason=reason)
+    return placed.position
+
+
+def _account(
+    venue: Venue,
+    engine: Engine,
+    connection: Connection,
+    books: Books,
+    tickers: Mapping[str, Ticker],
+    now: float,
+) -> Account:
+    """Value the account at the mid prices; what cannot be read leaves the last known value in place."""
+    try:
+        cash = venue.fetch_balance(now)
+    except VenueError:
+        return engine.account
+    open_positions = [p for p in books.positions if p.quantity > 0]
+    if any(position.symbol not in tickers for position in open_positions):
+        return engine.account
+    equity, profit = value(cash, connection, open_positions, tickers)
+    return Account(equity, cash, profit, max(engine.account.peak_equity, equity), now)
+
+
+def value(
+    cash: Decimal, connection: Connection, positions: list[Position], tickers: Mapping[str, Ticker]
+) -> tuple[Decimal, Decimal]:
+    """Return equity and unrealised profit at the mid prices.
+
+    A spot account has paid for what it holds; a swap account only settles profits.
+    """
+    profit = sum((unrealised(p, tickers[p.symbol].mid) for p in positions), Decimal(0))
+    cost = sum((p.cost for p in positions), Decimal(0)) if connection.market_type == "spot" else Decimal(0)
+    return cash + cost + profit, profit

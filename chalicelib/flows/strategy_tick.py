@@ -1,0 +1,175 @@
+"""Strategy tick: votes become signals, the ladder takes its step, both go to the stream and the queue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from chalicelib.domain.candles import Candles, anchored, select
+from chalicelib.domain.codec import to_plain
+from chalicelib.domain.connection import Connection
+from chalicelib.domain.ladder.levels import LevelChange
+from chalicelib.domain.lease import Skip
+from chalicelib.domain.messages import Event, SignalBatch, Tick
+from chalicelib.domain.signal import Direction, Signal, signal_id
+from chalicelib.domain.snapshots import IndicationSnapshot
+from chalicelib.domain.voting import Evaluation, evaluate, reasons
+from chalicelib.flows.ladder_step import LadderOutcome, step_ladder
+from chalicelib.flows.tick import Saved, Turn, may_decide, require_engine, run_tick
+from chalicelib.flows.world import World
+
+SOURCE_VOTE = "vote"
+SOURCE_LADDER = "ladder"
+_PROVED = 1.0
+"""Confidence of a set on real: the ladder's bars are its proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One signal before it has an id."""
+
+    symbol: str
+    sign: int
+    source: str
+    strategy: str
+    confidence: float
+    reasons: tuple[str, ...]
+
+
+def strategy_tick(world: World, tick: Tick) -> Skip | None:
+    """Run one strategy tick: at most 8 AWS round trips, whatever the number of symbols or sets."""
+    return run_tick(world, tick, _work)
+
+
+def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
+    connection = require_engine(turn)
+    if not may_decide(turn):
+        return Skip.NOT_RUNNING
+    stored = world.objects.load_candles(connection.exchange, connection.timeframe_seconds)
+    if stored is None or not stored.bars:
+        return Skip.NO_CANDLES
+    candles = select(stored, connection.symbols)
+    if turn.engine.last_candle >= candles.closed_until:
+        return Saved(turn.engine)
+    indicated = world.objects.load_indications(connection.tenant, connection.connection_id)
+    window = anchored(candles, int(candles.open_time[-1]))
+    evaluation = evaluate(window, connection.strategies, connection.risk.min_confidence)
+    ladder = step_ladder(world, turn, connection, candles)
+    signals = _signals(turn, tick, connection, evaluation, ladder, indicated)
+    _publish(world, turn, tick, connection, signals, ladder.changes)
+    engine = replace(turn.engine, last_candle=candles.closed_until, ladder_counts=ladder.counts)
+    changed = ["last_candle", "ladder_counts"]
+    if ladder.pointer != turn.engine.ladder:
+        engine = replace(engine, ladder=ladder.pointer)
+        changed.append("ladder")
+    return Saved(engine, tuple(changed))
+
+
+def _signals(
+    turn: Turn,
+    tick: Tick,
+    connection: Connection,
+    evaluation: Evaluation,
+    ladder: LadderOutcome,
+    indicated: IndicationSnapshot | None,
+) -> tuple[Signal, ...]:
+    """Make the signals of the last candle, proved sets first; ids depend on candle, symbol and source."""
+    candles = evaluation.candles
+    found: list[Signal] = []
+    for mirrored in ladder.mirrored:
+        symbol = connection.symbols[mirrored.symbol_row]
+        sign = 1 if mirrored.direction == "long" else -1
+        proof = (f"profit factor {mirrored.profit_factor:.2f} of its last positions",)
+        wish = _Wish(symbol, sign, SOURCE_LADDER, mirrored.set_id, _PROVED, proof)
+        found.append(replace(_signal(turn, tick, connection, candles, wish), exits=mirrored.exits))
+    for row in np.flatnonzero(evaluation.signals[:, -1]).tolist():
+        sign = int(evaluation.signals[row, -1])
+        evidence = (*reasons(evaluation, row, sign), *_indications(indicated, candles, row, sign))
+        confidence = float(evaluation.combined.confidence[row, -1])
+        wish = _Wish(connection.symbols[row], sign, SOURCE_VOTE, "combined", confidence, evidence)
+        found.append(_signal(turn, tick, connection, candles, wish))
+    return tuple(found)
+
+
+def _signal(turn: Turn, tick: Tick, connection: Connection, candles: Candles, wish: _Wish) -> Signal:
+    direction: Direction = "long" if wish.sign > 0 else "short"
+    close = candles.close[connection.symbols.index(wish.symbol), -1]
+    candle_time = candles.closed_until
+    return Signal(
+        signal_id=signal_id(wish.symbol, wish.source, wish.strategy, "enter", direction, candle_time),
+        connection_id=connection.connection_id,
+        symbol=wish.symbol,
+        action="enter",
+        direction=direction,
+        source=wish.source,
+        strategy=wish.strategy,
+        confidence=wish.confidence,
+        price=Decimal(str(close)),
+        candle_time=candle_time,
+        created_at=turn.now,
+        correlation_id=f"{tick.tick_id}/{wish.symbol}",
+        exits=connection.exits,
+        reasons=wish.reasons,
+    )
+
+
+def _indications(
+    snapshot: IndicationSnapshot | None, candles: Candles, row: int, sign: int
+) -> tuple[str, ...]:
+    """Return the indications that point the same way at this candle; none if the snapshot is of another."""
+    if snapshot is None or snapshot.candle_time != candles.closed_until:
+        return ()
+    if snapshot.symbols != candles.symbols:
+        return ()
+    pointing = np.flatnonzero(snapshot.direction[:, row, -1] == sign)
+    return tuple(f"{snapshot.names[n]} {snapshot.strength[n, row, -1]:.2f}" for n in pointing)
+
+
+def _publish(
+    world: World,
+    turn: Turn,
+    tick: Tick,
+    connection: Connection,
+    signals: tuple[Signal, ...],
+    changes: Sequence[LevelChange],
+) -> None:
+    """Append to the stream first (the durable copy), then queue for execution; both repeat harmlessly."""
+    tenant, connection_id = connection.tenant, connection.connection_id
+    events = [
+        Event(
+            event_id=f"signal-{connection_id}-{signal.signal_id}",
+            kind="signal",
+            tenant=tenant,
+            connection_id=connection_id,
+            at=turn.now,
+            correlation_id=signal.correlation_id,
+            data=to_plain(signal),
+        )
+        for signal in signals
+    ]
+    if changes:
+        events.append(
+            Event(
+                event_id=f"ladder-{tick.tick_id}",
+                kind="ladderLevels",
+                tenant=tenant,
+                connection_id=connection_id,
+                at=turn.now,
+                correlation_id=tick.tick_id,
+                data={"changes": [_described(change) for change in changes]},
+            )
+        )
+    if events:
+        world.events.put(events)
+    if signals:
+        world.signals.send(SignalBatch(tenant, connection_id, tick.tick_id, signals))
+        world.metrics.count("signals", len(signals))
+
+
+def _described(change: LevelChange) -> str:
+    """Return one line of evidence: short, because thousands of sets may move in one candle."""
+    return (
+        f"{change.set_id} {change.before}>{change.after} {change.cause} n={change.closed}"
+        f" pf={change.profit_factor:.3f} wr={change.win_rate:.3f} dd={change.drawdown_hours:.1f}h"
+    )

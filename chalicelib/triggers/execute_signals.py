@@ -1,0 +1,24 @@
+"""The FIFO queue of signals calls the executor, in order per connection."""
+
+from typing import Any
+
+from chalice import Blueprint
+from chalice.app import SQSEvent
+
+from chalicelib import wiring
+from chalicelib.flows.execute_signals import execute_signals as flow
+from chalicelib.messaging.codec import decode_signals
+from chalicelib.settings import from_environment
+from chalicelib.triggers.handler import each_record, handled
+
+blueprint = Blueprint(__name__)
+BATCH = 10
+
+
+@blueprint.on_sqs_message(queue=from_environment().execute_queue, batch_size=BATCH)
+@handled("execute_signals")
+def execute_signals(event: SQSEvent) -> dict[str, Any]:
+    """Execute batches of signals; after a failure the rest of the connection's batches wait behind it."""
+    world = wiring.world()
+    records = [(record["messageId"], record["body"]) for record in event.to_dict()["Records"]]
+    return each_record("execute_signals", records, lambda body: flow(world, decode_signals(body)))

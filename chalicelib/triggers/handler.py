@@ -1,0 +1,100 @@
+"""The one decorator of all handlers: log context, metrics, tracing, and what an error means to the caller."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from time import perf_counter
+from typing import Any
+
+from chalice import Response
+
+from chalicelib import wiring
+from chalicelib.domain.codec import to_plain
+from chalicelib.errors import CtsError, Rejected
+from chalicelib.messaging.telemetry import logger
+
+Handler = Callable[..., Any]
+_INTERNAL = "INTERNAL"
+
+
+def handled(name: str) -> Callable[[Handler], Handler]:
+    """Wrap an event handler. What escapes it makes AWS deliver the event again."""
+
+    def decorate(function: Handler) -> Handler:
+        @wraps(function)
+        def handler(*arguments: Any) -> Any:
+            return _observed(name, lambda: function(*arguments))
+
+        return handler
+
+    return decorate
+
+
+def answered(name: str) -> Callable[[Handler], Handler]:
+    """Wrap a REST handler: its value becomes `data`, an error becomes the answer with its code and status."""
+
+    def decorate(function: Handler) -> Handler:
+        @wraps(function)
+        def handler(*arguments: Any, **parameters: Any) -> Response:
+            try:
+                return success(_observed(name, lambda: function(*arguments, **parameters)))
+            except CtsError as error:
+                return failure(error.code, str(error), error.http_status)
+            except Exception:
+                logger.exception("unexpected error", extra={"trigger": name})
+                return failure(_INTERNAL, "unexpected error; see the log of this request", 500)
+
+        return handler
+
+    return decorate
+
+
+def each_record(
+    name: str, bodies: Iterable[tuple[str, Any]], work: Callable[[Any], object]
+) -> dict[str, Any]:
+    """Work on records one by one and report those to deliver again (`batchItemFailures`).
+
+    `bodies` are (identifier, body) pairs. A record that is wrong for good (Rejected) counts as failed too:
+    its deliveries run out and it ends in the dead-letter queue, where a person can look at it.
+    """
+    failed = []
+    for identifier, body in bodies:
+        try:
+            work(body)
+        except Rejected as error:
+            logger.error("poison message", extra={"trigger": name, "error": str(error), "record": identifier})
+            wiring.world().metrics.count("poison_messages", trigger=name)
+            failed.append(identifier)
+        except CtsError as error:
+            logger.warning(str(error), extra={"trigger": name, "code": error.code, "record": identifier})
+            wiring.world().metrics.count("retries", trigger=name)
+            failed.append(identifier)
+        except Exception:
+            logger.exception("unexpected error", extra={"trigger": name, "record": identifier})
+            wiring.world().metrics.count("failures", trigger=name)
+            failed.append(identifier)
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+
+
+def success(data: Any, message: str = "ok", status: int = 200) -> Response:
+    """Return the success envelope of the API."""
+    body = {"success": True, "message": message, "data": to_plain(data)}
+    return Response(body=body, status_code=status)
+
+
+def failure(code: str, error: str, status: int, details: Mapping[str, Any] | None = None) -> Response:
+    """Return the error envelope of the API."""
+    body = {"success": False, "error": error, "details": dict(details or {}), "code": code}
+    return Response(body=body, status_code=status)
+
+
+def _observed(name: str, call: Callable[[], Any]) -> Any:
+    world = wiring.world()
+    started = perf_counter()
+    logger.append_keys(trigger=name)
+    try:
+        with world.span(name):
+            return call()
+    finally:
+        world.metrics.duration("handler_ms", (perf_counter() - started) * 1000, trigger=name)
+        world.metrics.flush()
+        logger.remove_keys(["trigger"])

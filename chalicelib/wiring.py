@@ -1,0 +1,1 @@
+"""Builds the World once per container: stores, queues, venues, clock. Heavy imports happen here, lazily."""
