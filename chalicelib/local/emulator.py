@@ -186,7 +186,9 @@ def _start_failure(process: subprocess.Popen[bytes], log_path: Path, said_before
     status = process.wait()
     said = log_path.read_bytes()[said_before:].decode(errors="replace").strip().splitlines()
     message = said[-1] if said else f"it ended with status {status} and said nothing"
-    return UsageError(message) if status == 2 else EmulatorFailed(f"the AWS emulator did not start: {message}")
+    return (
+        UsageError(message) if status == 2 else EmulatorFailed(f"the AWS emulator did not start: {message}")
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -36,7 +36,15 @@ _SETTINGS = frozenset(
 _OTHERS = frozenset(
     ("SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessage", "DeleteMessageBatch", "PurgeQueue")
     + ("ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "PutRecord", "PutRecords", "Query", "Scan")
-    + ("BatchGetItem", "TransactGetItems", "ObjectWrite", "ObjectPart", "ObjectDelete", "ObjectsDelete", "Read")
+    + (
+        "BatchGetItem",
+        "TransactGetItems",
+        "ObjectWrite",
+        "ObjectPart",
+        "ObjectDelete",
+        "ObjectsDelete",
+        "Read",
+    )
 )
 _KEPT = _ITEM_WRITES | _CREATES | _DELETES | _SETTINGS | _OTHERS
 _READ_PREFIXES = ("Get", "Describe", "List")
@@ -81,7 +89,9 @@ def _object_operation(request: Request) -> str:
         return _bucket_operation(request.method, names)
     if not names or names == {"uploadId"}:
         return "ObjectDelete" if request.method == "DELETE" else "ObjectWrite"
-    return "ObjectPart" if names & {"partNumber", "uploads"} else f"{request.method} {'&'.join(sorted(names))}"
+    return (
+        "ObjectPart" if names & {"partNumber", "uploads"} else f"{request.method} {'&'.join(sorted(names))}"
+    )
 
 
 def _bucket_operation(method: str, names: set[str]) -> str:

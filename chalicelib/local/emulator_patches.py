@@ -205,10 +205,14 @@ def _all_items(self: Any) -> list[Any]:
 
 
 def _query(original: _Method) -> _Method:
-    def query(self: Any, hash_key: Any, range_comparison: Any, range_objs: Any, *rest: Any, **named: Any) -> Any:
+    def query(
+        self: Any, hash_key: Any, range_comparison: Any, range_objs: Any, *rest: Any, **named: Any
+    ) -> Any:
         index_name = named.get("index_name") or (rest[4] if len(rest) > 4 else None)
         conditions = named.get("hash_key_conditions")
-        self.query_candidates = _candidates(self, hash_key, range_comparison, range_objs, index_name, conditions)
+        self.query_candidates = _candidates(
+            self, hash_key, range_comparison, range_objs, index_name, conditions
+        )
         try:
             return original(self, hash_key, range_comparison, range_objs, *rest, **named)
         finally:
@@ -251,6 +255,7 @@ def _install_streams() -> None:
     StreamShard.get = _stream_get
     DynamoDBStreamsBackend.get_records = _bounded_iterators(DynamoDBStreamsBackend.get_records)
     Shard.get_records = _shard_get_records
+    Shard.put_record = _shard_put_record
     Shard.get_max_sequence_number = _last_sequence_number
     Shard.get_min_sequence_number = lambda self: next(iter(self.records), 0)
 
@@ -275,6 +280,14 @@ def _last_sequence_number(self: Any) -> int:
     if self.records:
         return int(next(reversed(self.records)))
     return int(getattr(self, "consumed", 0))
+
+
+def _shard_put_record(self: Any, partition_key: str, data: Any, explicit_hash_key: str) -> str:
+    from moto.kinesis.models import Record
+
+    number = _last_sequence_number(self) + 1
+    self.records[number] = Record(partition_key, data, number, explicit_hash_key)
+    return str(number)
 
 
 def _shard_get_records(self: Any, last_sequence_id: str, limit: int | None) -> tuple[list[Any], int, int]:

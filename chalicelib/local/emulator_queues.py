@@ -21,7 +21,6 @@ from moto.sqs.models import Message, Queue, SQSBackend
 _DEDUPLICATION_MILLISECONDS = models.DEDUPLICATION_TIME_IN_SECONDS * 1000
 
 
-
 @dataclass(frozen=True, slots=True)
 class Added:
     """A message came into a queue, by a send or as a dead letter."""
@@ -190,7 +189,9 @@ _sending = False
 def _attributes(queue: Queue) -> dict[str, Any]:
     """Return a queue's attributes; moto asks for one of them on every send, and counts all messages for it."""
     if _sending:
-        return {"ContentBasedDeduplication": str(getattr(queue, "content_based_deduplication", False)).lower()}
+        return {
+            "ContentBasedDeduplication": str(getattr(queue, "content_based_deduplication", False)).lower()
+        }
     attributes: dict[str, Any] = _full_attributes(queue)
     return attributes
 

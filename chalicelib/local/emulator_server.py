@@ -97,7 +97,9 @@ class EmulatorService:
             )
         call = self._parse(service, request)
         if not call.is_kept:
-            return _refusal(501, "NotImplemented", f"the local emulator does not keep what {call.operation} does")
+            return _refusal(
+                501, "NotImplemented", f"the local emulator does not keep what {call.operation} does"
+            )
         if call.operation == "TransactWriteItems":
             return self._transact(call)
         return self._execute(call)
@@ -244,7 +246,9 @@ async def serve(service: EmulatorService, port: int, dies_with_parent: bool) -> 
         loop.add_signal_handler(number, stop.set)
     server = await loop.create_server(lambda: HttpConnection(service.answer), "127.0.0.1", port)
     if dies_with_parent:
-        loop.add_reader(sys.stdin.fileno(), lambda: stop.set() if not os.read(sys.stdin.fileno(), 1024) else None)
+        loop.add_reader(
+            sys.stdin.fileno(), lambda: stop.set() if not os.read(sys.stdin.fileno(), 1024) else None
+        )
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     parent = os.getppid()
     while not stop.is_set():

@@ -70,7 +70,7 @@ def _run(name: str, event: SQSEvent, flow: Flow) -> dict[str, Any]:
 
     def work(body: str) -> None:
         tick = decode_tick(body)
-        with world.observed(tick.kind) as note:
-            note(flow(world, tick))
+        with world.span(f"tick:{tick.kind}"):
+            flow(world, tick)
 
     return each_record(name, ((record["messageId"], record["body"]) for record in records), work)

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chalicelib.domain.indications.steps import Counts, StepPath
-from chalicelib.domain.indicators.rolling import ratio, rolling_mean, shifted
+from chalicelib.domain.indicators.rolling import ratio
 from chalicelib.domain.indicators.rows import Floats
-from chalicelib.domain.indicators.volatility import realised_volatility
 from chalicelib.errors import Rejected
 
 Kind = Literal["move", "direction", "active", "optimal"]
@@ -69,23 +68,27 @@ def direction(path: StepPath, k: int, traded: Mask) -> Indication:
     return _run_of("direction", k, path.run, shorter, traded)
 
 
-def active(close: Floats, volume: Floats, traded: Mask, activity: Activity | None = None) -> Indication:
+def volatility_ratio(short: Floats, long: Floats) -> Floats:
+    """Return short-window over long-window realised volatility; 0 where the market stood still for long."""
+    # Comparing with NaN is false, so bars that are not warm stay as they are.
+    return ratio(short, np.where(long < _STILL, 0.0, long))
+
+
+def active(
+    change: Floats, volatility: Floats, volume: Floats, traded: Mask, activity: Activity | None = None
+) -> Indication:
     """Tell where volatility and volume of the short window both exceed the long window's by the threshold.
 
-    `close` and `volume` are filled, `[symbols, bars]`. The direction is that of the close over the short
-    window, the strength that of the smaller of both ratios; without a net move there is no indication.
+    `change` is the close's change over the short window and gives the direction; without one there is no
+    indication. `volatility` and `volume` are ratios of the short window to the long one, NaN until warm. All
+    are `[symbols, bars]`. The strength is that of the smaller ratio.
     """
     rule = activity or Activity()
-    baseline = realised_volatility(close, rule.long)
-    # Comparing with NaN is false, so bars that are not warm stay as they are.
-    baseline[baseline < _STILL] = 0.0
-    volatility = ratio(realised_volatility(close, rule.short), baseline)
-    turnover = ratio(rolling_mean(volume, rule.short), rolling_mean(volume, rule.long))
-    measure = np.fmin(volatility, turnover)
-    change = np.nan_to_num(np.sign(close - shifted(close, rule.short))).astype(np.int8)
-    met = (measure >= rule.threshold) & traded & (change != 0) & ~np.isnan(volatility)
-    strength = np.where(met, np.minimum(measure / (2.0 * rule.threshold), 1.0), 0.0)
-    return Indication("active", None, change * met, strength)
+    measure = np.minimum(volatility, volume)
+    met = (measure >= rule.threshold) & traded
+    sign = np.where(met, np.sign(change), 0.0)
+    strength = np.minimum(measure * (0.5 / rule.threshold), 1.0)
+    return Indication("active", None, sign.astype(np.int8), np.where(sign != 0.0, strength, 0.0))
 
 
 def optimal(reversal: Indication, activity: Indication) -> Indication:

@@ -16,7 +16,7 @@ def rolling_sum(values: Floats, period: int) -> Floats:
     """Return the sum of the last `period` values, `[symbols, bars]`; raise ValueError for a period under 1.
 
     Sums of 1, 2, 4 ... bars are put together, so a value depends on its window alone: no error is carried
-    along as in a running sum, and a window of zeros sums to exactly zero.
+    along as in a running sum, and a window of zeros sums to exactly zero. Leading NaN stay NaN.
     """
     if period < 1:
         raise ValueError(f"period must be at least 1, got {period}")
@@ -28,7 +28,9 @@ def rolling_sum(values: Floats, period: int) -> Floats:
             total[:, covered:] += block[:, : max(bars - covered, 0)]
             covered += size
         if 2 * size <= period:
-            block = block + shifted(block, size)
+            wider = block.copy()
+            wider[:, size:] += block[:, : max(bars - size, 0)]
+            block = wider
         size *= 2
     total[:, : period - 1] = np.nan
     return total

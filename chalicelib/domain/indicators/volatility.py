@@ -59,9 +59,14 @@ def log_returns(close: Floats) -> Floats:
     return logarithm - shifted(logarithm)
 
 
+def root_mean_square(values: Floats, period: int) -> Floats:
+    """Return the root of the mean square of the last `period` values."""
+    return np.sqrt(rolling_mean(np.square(values), period))
+
+
 def realised_volatility(close: Floats, period: int = 20) -> Floats:
     """Return the root mean square of the last `period` log returns, per bar (not annualised)."""
-    return np.sqrt(rolling_mean(np.square(log_returns(close)), period))
+    return root_mean_square(log_returns(close), period)
 
 
 def z_score(values: Floats, period: int = 20) -> Floats:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chalicelib.domain.candles import Candles, filled
-from chalicelib.domain.indications.conditions import Activity, Indication, active
+from chalicelib.domain.indications.conditions import Activity, Indication, active, volatility_ratio
 from chalicelib.domain.indications.steps import StepPath, step_path
 from chalicelib.domain.indicators import momentum, trend, volatility, volume
-from chalicelib.domain.indicators.rolling import ratio, rolling_mean
+from chalicelib.domain.indicators.rolling import ratio, rolling_mean, shifted
 from chalicelib.domain.indicators.rows import Floats
 from chalicelib.errors import Rejected
 
@@ -94,12 +94,25 @@ class Window:
 
     def realised_volatility(self, period: int) -> Floats:
         """Return the root mean square log return per bar."""
-        key = ("realised_volatility", period)
-        return self.remember(key, lambda: volatility.realised_volatility(self.close, period))
+        returns = self.remember("log_returns", lambda: volatility.log_returns(self.close))
+        return self.remember(
+            ("realised_volatility", period), lambda: volatility.root_mean_square(returns, period)
+        )
+
+    def volatility_ratio(self, short: int, long: int) -> Floats:
+        """Return the realised volatility of the short window over that of the long one."""
+        key = ("volatility_ratio", short, long)
+        windows = self.realised_volatility(short), self.realised_volatility(long)
+        return self.remember(key, lambda: volatility_ratio(*windows))
 
     def mean_volume(self, period: int) -> Floats:
         """Return the mean volume of the last bars."""
         return self.remember(("mean_volume", period), lambda: rolling_mean(self.volume, period))
+
+    def volume_ratio(self, short: int, long: int) -> Floats:
+        """Return the mean volume of the short window over that of the long one."""
+        key = ("volume_ratio", short, long)
+        return self.remember(key, lambda: ratio(self.mean_volume(short), self.mean_volume(long)))
 
     def step_path(self, step_size: float) -> StepPath:
         """Return the runs of bricks of the close."""
@@ -107,8 +120,13 @@ class Window:
 
     def active(self, activity: Activity) -> Indication:
         """Return the `active` indication."""
-        key = ("active", activity)
-        return self.remember(key, lambda: active(self.close, self.volume, self.traded, activity))
+        short, long = activity.short, activity.long
+        volatility_now = self.volatility_ratio(short, long)
+        volume_now = self.volume_ratio(short, long)
+        change = self.close - shifted(self.close, short)
+        return self.remember(
+            ("active", activity), lambda: active(change, volatility_now, volume_now, self.traded, activity)
+        )
 
 
 def _freeze(value: object) -> None:
@@ -152,17 +170,3 @@ def check_order(smaller_name: str, smaller: float, larger_name: str, larger: flo
     """Raise Rejected naming both parameters unless smaller < larger."""
     if not smaller < larger:
         raise Rejected(f"{smaller_name} must be below {larger_name}, got {smaller:g} and {larger:g}")
-
-
-__all__ = [
-    "Floats",
-    "Mask",
-    "Votes",
-    "Window",
-    "beyond",
-    "check_order",
-    "check_range",
-    "ratio",
-    "votes_where",
-    "window_of",
-]

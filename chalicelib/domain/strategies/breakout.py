@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chalicelib.domain.indicators.rolling import shifted
+from chalicelib.domain.indicators.rolling import ratio, shifted
 from chalicelib.domain.indicators.volatility import Bands
-from chalicelib.domain.strategies.base import Votes, Window, beyond, check_range, ratio, votes_where
+from chalicelib.domain.strategies.base import Votes, Window, beyond, check_range, votes_where
 
 
 @dataclass(frozen=True, slots=True)

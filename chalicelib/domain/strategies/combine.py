@@ -7,7 +7,8 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.domain.strategies.base import Mask, Votes, Window, check_order, check_range, ratio
+from chalicelib.domain.indicators.rolling import ratio
+from chalicelib.domain.strategies.base import Mask, Votes, Window, check_order, check_range
 from chalicelib.errors import Rejected
 
 
@@ -57,11 +58,11 @@ def combine(votes: Mapping[str, Votes], weights: Mapping[str, float]) -> Votes:
     for name, vote in votes.items():
         weight = _weight(weights, name)
         speaks = ~np.isnan(vote.score)
-        force = vote.confidence * weight
+        force = np.where(speaks, vote.confidence, 0.0) * weight
         moved = force * np.where(speaks, vote.score, 0.0)
         pull += moved
         strength += np.abs(moved)
-        weighted += np.where(speaks, force, 0.0)
+        weighted += force
         present += weight * speaks
     score = np.where(present > 0.0, ratio(pull, weighted), np.nan)
     agreement = ratio(np.abs(pull), strength)
@@ -74,12 +75,9 @@ def validate(votes: Votes, window: Window, parameters: ValidatorParameters) -> V
     A validator that is not warm yet does not veto.
     """
     short, long = parameters.short, parameters.long
-    volatility = window.realised_volatility(short)
-    limit = parameters.max_volatility * window.realised_volatility(long)
-    turnover = window.mean_volume(short)
-    floor = parameters.min_volume * window.mean_volume(long)
-    vetoes = np.where(volatility > limit, np.uint8(Veto.VOLATILITY), np.uint8(0))
-    vetoes |= np.where(turnover < floor, np.uint8(Veto.VOLUME), np.uint8(0))
+    wild = window.volatility_ratio(short, long) > parameters.max_volatility
+    dry = window.volume_ratio(short, long) < parameters.min_volume
+    vetoes = wild * np.uint8(Veto.VOLATILITY) | dry * np.uint8(Veto.VOLUME)
     vetoed = (vetoes != 0) & ~np.isnan(votes.score)
     return Validated(Votes(np.where(vetoed, 0.0, votes.score), votes.confidence), vetoes)
 
@@ -101,8 +99,7 @@ def crossings(votes: Votes, min_confidence: float, traded: Mask) -> NDArray[np.i
 def _last_traded(points: NDArray[np.int8], traded: Mask) -> NDArray[np.int8]:
     """Carry the direction of the last traded bar over the bars that were not; 0 before the first."""
     last = np.maximum.accumulate(np.where(traded, np.arange(points.shape[1]), 0), axis=1)
-    carried: NDArray[np.int8] = np.take_along_axis(points * traded.view(np.int8), last, axis=1)
-    return carried
+    return np.asarray(np.take_along_axis(points * traded, last, axis=1), dtype=np.int8)
 
 
 def _weight(weights: Mapping[str, float], name: str) -> float:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chalicelib.domain.strategies.base import Votes, Window, beyond, check_range, ratio, votes_where
+from chalicelib.domain.indicators.rolling import ratio
+from chalicelib.domain.strategies.base import Votes, Window, beyond, check_range, votes_where
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from chalicelib.domain.indications.conditions import (
     check_k,
     measure_conditions,
 )
-from chalicelib.domain.strategies.base import Votes, Window, check_range, ratio, votes_where
+from chalicelib.domain.indicators.rolling import ratio
+from chalicelib.domain.strategies.base import Votes, Window, check_range, votes_where
 from chalicelib.errors import Rejected
 
 

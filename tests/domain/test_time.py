@@ -1,0 +1,109 @@
+"""Cadence, leases, lifecycle and health with `now` passed in."""
+
+from itertools import pairwise, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.cadence import DEFAULT_INTERVALS, due, raised
+from chalicelib.domain.engine import Beat
+from chalicelib.domain.health import judge
+from chalicelib.domain.lease import Lease, Skip, acquire, release
+from chalicelib.domain.lifecycle import (
+    FIRST_STEP,
+    SETTLES_AS,
+    TRANSITIONS,
+    Status,
+    allowed_commands,
+    entries_allowed,
+    exits_allowed,
+    may_become,
+)
+
+T0 = 1_618_617_600
+
+
+def test_the_minute_of_the_default_intervals() -> None:
+    ticks = [(tick.kind, tick.slot - T0) for tick in due(DEFAULT_INTERVALS, T0)]
+    assert ticks == [
+        ("market", 2),
+        ("health", 5),
+        ("realtime", 10),
+        ("indication", 20),
+        ("strategy", 25),
+        ("health", 35),
+        ("realtime", 40),
+    ]
+
+
+@given(st.integers(10, 900), st.integers(0, 10_000), st.lists(st.integers(1, 20), min_size=1, max_size=30))
+def test_windows_of_any_length_plan_each_slot_exactly_once(
+    interval: int, start: int, lengths: list[int]
+) -> None:
+    whole = due({"realtime": interval}, start, sum(lengths) * 60)
+    pieces = []
+    for length in lengths:
+        pieces.extend(due({"realtime": interval}, start, length * 60))
+        start += length * 60
+    assert tuple(pieces) == whole
+    slots = [tick.slot for tick in whole]
+    assert all(later - earlier == interval for earlier, later in pairwise(slots))
+
+
+def test_a_replay_raises_short_intervals_only() -> None:
+    assert raised({"market": 60, "strategy": 7200}, 300) == {"market": 300, "strategy": 7200}
+
+
+def test_a_lease_excludes_others_until_it_runs_out_and_its_fence_only_grows() -> None:
+    first = acquire(Lease(), "a", 100.0, 55.0, 60)
+    assert isinstance(first, Lease)
+    assert acquire(first, "b", 154.0, 55.0, 60) is Skip.LEASE_HELD
+    second = acquire(first, "b", 155.0, 55.0, 60)
+    assert isinstance(second, Lease)
+    assert (second.owner, second.fence) == ("b", first.fence + 1)
+
+
+def test_a_slot_is_done_once_but_a_dead_one_is_done_again() -> None:
+    leased = acquire(Lease(), "a", 100.0, 55.0, 60)
+    assert isinstance(leased, Lease)
+    assert isinstance(acquire(leased, "b", 200.0, 55.0, 60), Lease), "died before saving: work again"
+    done = release(leased, 60)
+    assert acquire(done, "b", 101.0, 55.0, 60) is Skip.SLOT_DONE
+    assert isinstance(acquire(done, "b", 101.0, 55.0, 120), Lease)
+    assert release(leased, None).slot == 0
+
+
+@pytest.mark.parametrize(("current", "target"), list(product(Status, Status)))
+def test_lifecycle_pairs(current: Status, target: Status) -> None:
+    assert may_become(current, target) == (target in TRANSITIONS[current])
+
+
+def test_every_status_on_its_way_settles_along_the_table_and_commands_start_there() -> None:
+    assert all(may_become(status, target) for status, target in SETTLES_AS.items())
+    assert set(FIRST_STEP.values()) <= set(SETTLES_AS)
+    assert allowed_commands(Status.STOPPED) == ("start",)
+    assert "start" in allowed_commands(Status.ERROR)
+
+
+def test_the_global_pause_beats_the_engine_and_exits_go_on() -> None:
+    assert entries_allowed(Status.RUNNING, Status.RUNNING)
+    assert not entries_allowed(Status.PAUSED, Status.RUNNING)
+    assert not entries_allowed(Status.RUNNING, Status.PAUSED)
+    assert exits_allowed(Status.PAUSED, Status.RUNNING, freeze_exits=False)
+    assert not exits_allowed(Status.RUNNING, Status.PAUSED, freeze_exits=True)
+    assert not exits_allowed(Status.STOPPED, Status.RUNNING, freeze_exits=False)
+
+
+def test_health_by_lag_and_errors() -> None:
+    intervals = {"realtime": 30, "strategy": 120}
+    good = {"realtime": Beat(1000.0), "strategy": Beat(990.0)}
+    assert judge(good, intervals, 0.0, 1010.0) == ("healthy", ())
+    assert judge(good, intervals, 0.0, 1100.0)[0] == "degraded"
+    assert judge(good, intervals, 0.0, 1400.0)[0] == "unhealthy"
+    failing = {**good, "realtime": Beat(1005.0, errors=5, last_error="Boom")}
+    level, reasons = judge(failing, intervals, 0.0, 1010.0)
+    assert level == "unhealthy"
+    assert "realtime" in reasons[0]
+    assert "Boom" in reasons[0]
+    assert judge({}, intervals, 1000.0, 1010.0)[0] == "healthy", "just started"
