@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from chalicelib.settings import Settings, from_environment
@@ -57,3 +58,100 @@ def configure(overrides: Overrides) -> None:
     """Replace parts of the World that is built next; the present one is forgotten."""
     _container.overrides = overrides
     _container.world = None
+
+
+def build(settings: Settings, overrides: Overrides) -> World:
+    """Build a World on AWS (or on the endpoint of `settings`), with the given parts replaced."""
+    from chalicelib.exchanges.paper import PaperVenue
+    from chalicelib.flows.world import World
+    from chalicelib.messaging.kinesis import KinesisEventStream
+    from chalicelib.messaging.sqs import SqsSignalQueue, SqsTickQueue
+    from chalicelib.messaging.telemetry import EmbeddedMetrics, Tracing
+    from chalicelib.stores.connections import DynamoConnectionStore
+    from chalicelib.stores.engines import DynamoEngineStore
+    from chalicelib.stores.objects import S3ObjectStore
+    from chalicelib.stores.paper_ledger import DynamoPaperLedger
+    from chalicelib.stores.records import DynamoRecordStore
+    from chalicelib.stores.tables import bind_tables
+
+    dynamodb = bind_tables(settings, overrides.on_aws_call)
+    clients = aws_clients(settings, overrides.on_aws_call)
+    ledger = DynamoPaperLedger()
+    feed = _counted_feeds(overrides.feed or _public_feed, overrides.on_exchange_call)
+
+    def venue(connection: Connection) -> Venue:
+        paper = PaperVenue(connection.tenant, connection, ledger, feed(connection.exchange))
+        return cast("Venue", _Counted(paper, overrides.on_exchange_call))
+
+    return World(
+        now=overrides.now,
+        owner=overrides.owner,
+        engines=DynamoEngineStore(dynamodb),
+        connections=DynamoConnectionStore(),
+        records=DynamoRecordStore(),
+        objects=S3ObjectStore(clients["s3"], settings.bucket),
+        ticks=SqsTickQueue(clients["sqs"], settings),
+        signals=SqsSignalQueue(clients["sqs"], settings),
+        events=KinesisEventStream(clients["kinesis"], settings.stream),
+        feed=feed,
+        venue=venue,
+        metrics=overrides.metrics or EmbeddedMetrics(),
+        span=overrides.span or Tracing().span,
+        shortest_interval=overrides.shortest_interval,
+    )
+
+
+def aws_clients(settings: Settings, on_call: Callable[[str], None] | None) -> dict[str, Any]:
+    """Return the clients of S3, SQS and Kinesis; `on_call` hears each operation once, retries not counted."""
+    from botocore.session import get_session
+
+    from chalicelib.stores.tables import CONFIG
+
+    session = get_session()
+    clients = {}
+    for name in ("s3", "sqs", "kinesis"):
+        client = session.create_client(
+            name, settings.region, endpoint_url=settings.endpoint_url or None, config=CONFIG
+        )
+        if on_call is not None:
+            client.meta.events.register(f"before-call.{name}", _hearing(name, on_call))
+        clients[name] = client
+    return clients
+
+
+def _hearing(service: str, on_call: Callable[[str], None]) -> Callable[..., None]:
+    def heard(model: Any, **_: Any) -> None:
+        on_call(f"{service}.{model.name}")
+
+    return heard
+
+
+class _Counted:
+    """Passes every call on and tells its name: what an exchange is asked is counted, like AWS calls."""
+
+    def __init__(self, target: Any, on_call: Callable[[str], None] | None) -> None:
+        self._target = target
+        self._on_call = on_call
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        if self._on_call is None:
+            return method
+        self._on_call(name)
+        return method
+
+
+def _counted_feeds(
+    feed: Callable[[str], MarketFeed], on_call: Callable[[str], None] | None
+) -> Callable[[str], MarketFeed]:
+    @lru_cache
+    def counted(exchange: str) -> MarketFeed:
+        return cast("MarketFeed", _Counted(feed(exchange), on_call))
+
+    return counted
+
+
+def _public_feed(exchange: str) -> MarketFeed:
+    from chalicelib.exchanges.ccxt_public import PublicFeed
+
+    return PublicFeed(exchange)

@@ -9,6 +9,8 @@ from chalicelib.domain.order import Order, OrderState
 from chalicelib.domain.position import Position
 from chalicelib.domain.signal import Signal
 
+APPROVED = "APPROVED"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -70,7 +72,7 @@ def decide_entry(context: risk.EntryContext, session_id: str) -> Approved | Refu
         updated_at=context.now,
         correlation_id=signal.correlation_id,
     )
-    executed = replace(signal, status="executed", outcome="APPROVED", client_order_id=order_id)
+    executed = replace(signal, status="executed", outcome=APPROVED, client_order_id=order_id)
     return Approved(order, position, executed)
 
 

@@ -14,11 +14,10 @@ import numpy as np
 from chalicelib.domain.candles import Candles
 from chalicelib.domain.connection import PaperTerms
 from chalicelib.domain.market import Market, Ticker, floor_to_step, round_to_step
-from chalicelib.domain.matching_checks import Refusal, committed, refusal, room_to_reduce, short_of_funds
+from chalicelib.domain.matching_checks import Refusal, fee_of, refusal, room_to_reduce, short_of_funds
 from chalicelib.domain.order import TERMINAL, Fill, OrderState
 from chalicelib.domain.paper import FLAT, PaperAccount, PaperOrder, apply_fill
 
-FEE_DIGITS = Decimal("1e-8")
 ONE = Decimal(1)
 
 
@@ -125,11 +124,6 @@ def taker_price(order: PaperOrder, market: Market, ticker: Ticker, terms: PaperT
     return min(price, order.price) if order.side == "buy" else max(price, order.price)
 
 
-def fee_of(quantity: Decimal, price: Decimal, terms: PaperTerms) -> Decimal:
-    """Return the fee of a trade in quote currency, rounded up to 8 digits."""
-    return (quantity * price * terms.fee_rate).quantize(FEE_DIGITS, ROUND_UP)
-
-
 def _slipped(order: PaperOrder, price: Decimal, market: Market, terms: PaperTerms) -> Decimal:
     step = market.price_step
     if order.side == "buy":
@@ -177,15 +171,9 @@ def _fill_resting(
     quantity = order.remaining
     if order.reduce_only:
         quantity = min(quantity, room_to_reduce(account, order, ()))
-    # A limit order's funds were set aside when it was placed; the price of a market order's rest was not known.
+    # A limit order's funds were held back from its placement on; the price of a market order's rest was open.
     unfunded = order.price is None and short_of_funds(
-        account,
-        order,
-        quantity,
-        touch.price,
-        fee_of(quantity, touch.price, terms),
-        committed(others, terms),
-        {},
+        account, order, quantity, touch.price, others, terms, {}
     )
     if quantity > 0 and not unfunded:
         account, order = _fill(account, order, quantity, touch.price, touch.time, market, terms)

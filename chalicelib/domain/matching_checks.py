@@ -6,12 +6,13 @@ swaps they are exempt from the minimum notional. Swaps are one-way net positions
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from chalicelib.domain.connection import PaperTerms
 from chalicelib.domain.market import Market, Ticker
 from chalicelib.domain.paper import FLAT, ZERO, PaperAccount, PaperOrder
 
+FEE_DIGITS = Decimal("1e-8")
 MAX_OPEN_ORDERS = 90
 """An account and all its open orders fit into one transaction of the ledger."""
 
@@ -24,12 +25,10 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What open orders may still take: money for buys (spot) or entries (swap), quantity for spot sells."""
-
-    money: Decimal
-    sells: Mapping[str, Decimal]
+def _priced(order: PaperOrder, _: Market) -> bool:
+    if order.type == "market":
+        return order.price is None
+    return order.price is not None and order.price > 0
 
 
 Rule = Callable[[PaperOrder, Market], bool]
@@ -39,7 +38,7 @@ _RULES: tuple[tuple[str, str, Rule], ...] = (
     (
         "BAD_PRICE",
         "a limit order needs a price above 0, a market order none",
-        lambda order, _: _priced(order),
+        _priced,
     ),
     (
         "AMOUNT_STEP",
@@ -90,8 +89,7 @@ def refusal(
         text = f"a notional of {notional} is below the minimum of {market.min_notional}"
         return _refused("MIN_NOTIONAL", order, text)
     price = order.price or taker_price
-    fee = quantity * price * terms.fee_rate
-    missing = short_of_funds(account, order, quantity, price, fee, committed(resting, terms), tickers)
+    missing = short_of_funds(account, order, quantity, price, resting, terms, tickers)
     return _refused("INSUFFICIENT_FUNDS", order, missing) if missing else None
 
 
@@ -100,26 +98,8 @@ def room_to_reduce(account: PaperAccount, order: PaperOrder, resting: Sequence[P
     held = account.holdings.get(order.symbol, FLAT).quantity
     against = -held if order.side == "buy" else held
     if account.market_type == "spot" and order.side == "sell":
-        against -= _open_sells(resting).get(order.symbol, ZERO)
+        against -= _open_sells(resting, order.symbol)
     return max(against, ZERO)
-
-
-def committed(resting: Sequence[PaperOrder], terms: PaperTerms) -> Committed:
-    """Add up what open orders hold back; a market order's rest holds back nothing, its price is not known."""
-    rate = 1 + terms.fee_rate
-    priced = [order for order in resting if order.price is not None and not order.reduce_only]
-    spot_sell = {
-        order.client_order_id for order in priced if order.side == "sell" and ":" not in order.symbol
-    }
-    money = sum(
-        (
-            order.remaining * (order.price or ZERO) * rate
-            for order in priced
-            if order.client_order_id not in spot_sell
-        ),
-        ZERO,
-    )
-    return Committed(money, _open_sells(resting))
 
 
 def short_of_funds(
@@ -127,24 +107,43 @@ def short_of_funds(
     order: PaperOrder,
     quantity: Decimal,
     price: Decimal,
-    fee: Decimal,
-    others: Committed,
+    resting: Sequence[PaperOrder],
+    terms: PaperTerms,
     tickers: Mapping[str, Ticker],
 ) -> str:
-    """Return what is missing for the trade, or an empty text."""
+    """Return what the account lacks to trade `quantity` at `price`, or an empty text."""
     held = account.holdings.get(order.symbol, FLAT).quantity
+    fee = fee_of(quantity, price, terms)
+    if order.type == "limit":
+        fee += FEE_DIGITS  # It may fill in two parts, and each part's fee is rounded up.
     if account.market_type == "swap":
         signed = quantity if order.side == "buy" else -quantity
         needed = max(abs(held + signed) - abs(held), ZERO) * price
         if not needed:
             return ""
         needed += fee
-        free = _free_margin(account, tickers) - others.money
+        free = _free_margin(account, tickers) - _held_back(account, resting, terms)
     elif order.side == "buy":
-        needed, free = quantity * price + fee, account.cash - others.money
+        needed, free = quantity * price + fee, account.cash - _held_back(account, resting, terms)
     else:
-        needed, free = quantity, held - others.sells.get(order.symbol, ZERO)
+        needed, free = quantity, held - _open_sells(resting, order.symbol)
     return f"{needed.normalize():f} is needed, {free.normalize():f} is free" if needed > free else ""
+
+
+def fee_of(quantity: Decimal, price: Decimal, terms: PaperTerms) -> Decimal:
+    """Return the fee of a trade in quote currency, rounded up to 8 digits."""
+    return (quantity * price * terms.fee_rate).quantize(FEE_DIGITS, ROUND_UP)
+
+
+def _held_back(account: PaperAccount, resting: Sequence[PaperOrder], terms: PaperTerms) -> Decimal:
+    """Money that open limit orders may still take; a market order's rest holds nothing, its price is open."""
+    money = ZERO
+    for order in resting:
+        takes_money = account.market_type == "swap" or order.side == "buy"
+        if order.price is not None and takes_money and not order.reduce_only:
+            fee = fee_of(order.remaining, order.price, terms)
+            money += order.remaining * order.price + fee
+    return money
 
 
 def _free_margin(account: PaperAccount, tickers: Mapping[str, Ticker]) -> Decimal:
@@ -157,18 +156,9 @@ def _free_margin(account: PaperAccount, tickers: Mapping[str, Ticker]) -> Decima
     return free
 
 
-def _open_sells(resting: Sequence[PaperOrder]) -> dict[str, Decimal]:
-    sells: dict[str, Decimal] = {}
-    for order in resting:
-        if order.side == "sell":
-            sells[order.symbol] = sells.get(order.symbol, ZERO) + order.remaining
-    return sells
-
-
-def _priced(order: PaperOrder) -> bool:
-    if order.type == "market":
-        return order.price is None
-    return order.price is not None and order.price > 0
+def _open_sells(resting: Sequence[PaperOrder], symbol: str) -> Decimal:
+    sells = (order.remaining for order in resting if order.side == "sell" and order.symbol == symbol)
+    return sum(sells, ZERO)
 
 
 def _refused(reason: str, order: PaperOrder, text: str) -> Refusal:

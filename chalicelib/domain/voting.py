@@ -50,17 +50,26 @@ def evaluate(candles: Candles, choices: Mapping[str, StrategyChoice], min_confid
 
 
 def evaluations(
-    candles: Candles, choices: Mapping[str, StrategyChoice], min_confidence: float, since: int
+    candles: Candles,
+    choices: Mapping[str, StrategyChoice],
+    min_confidence: float,
+    since: int,
+    known: Evaluation | None = None,
 ) -> Iterator[tuple[Candles, Signs]]:
-    """Yield the bars that open at or after `since` with each strategy's own signals, block by block."""
+    """Yield the bars that open at or after `since` with each strategy's own signals, block by block.
+
+    `known` is used where it is the evaluation of a block's last bar.
+    """
     block = candles.timeframe * ANCHOR_BLOCK
     times = candles.open_time[candles.open_time >= since]
     for number in np.unique(times // block):
         inside = times[times // block == number]
         first, last = int(inside[0]), int(inside[-1])
-        window = anchored(candles, last)
-        found = evaluate(window, choices, min_confidence)
-        chosen = window.open_time >= first
+        if known is not None and int(known.candles.open_time[-1]) == last:
+            found = known
+        else:
+            found = evaluate(anchored(candles, last), choices, min_confidence)
+        chosen = found.candles.open_time >= first
         yield between(candles, first, last + candles.timeframe), found.own[:, :, chosen]
 
 

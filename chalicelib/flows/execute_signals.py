@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.decision import Approved, Refused, decide_entry
+from chalicelib.domain.decision import APPROVED, Approved, Refused, decide_entry
 from chalicelib.domain.engine import coordinator_subject, engine_subject
 from chalicelib.domain.exits import ExitReason
 from chalicelib.domain.lease import Skip
@@ -83,15 +83,18 @@ def _execute(world: World, turn: Turn, batch: SignalBatch) -> tuple[dict[str, st
         return {}, {}
     desk = _desk(world, turn, [signal.symbol for signal in fresh])
     outcomes: dict[str, str] = {}
-    refused: list[Signal] = []
+    decided: list[Signal] = []
     for signal in fresh:
         code = _one(desk, signal)
         outcomes[signal.signal_id] = code
-        if code != "APPROVED":
-            status: SignalStatus = "executed" if code == ExitReason.SIGNAL_REVERSAL else "refused"
-            refused.append(replace(signal, status=status, outcome=code))
+        if code == APPROVED:
+            continue
+        # A reversal has no order of its own kind: what it closed carries the exit.
+        status: SignalStatus = "executed" if code == ExitReason.SIGNAL_REVERSAL else "refused"
+        decided.append(replace(signal, status=status, outcome=code))
+        if status == "refused":
             world.metrics.count("signals_refused", reason=code)
-    world.records.put_new(batch.tenant, refused)
+    world.records.put_new(batch.tenant, decided)
     return outcomes, desk.traded
 
 
@@ -171,7 +174,7 @@ def _enter(desk: _Desk, approved: Approved) -> str:
         desk.positions.append(placed.position)
     if placed.order.state != OrderState.REJECTED:
         _spent(desk, placed.order.symbol)
-    return "APPROVED"
+    return APPROVED
 
 
 def _spent(desk: _Desk, symbol: str) -> None:

@@ -20,7 +20,7 @@ from chalicelib.domain.ladder.state import (
     from_snapshot,
     to_snapshot,
 )
-from chalicelib.domain.voting import evaluations
+from chalicelib.domain.voting import Evaluation, evaluations
 from chalicelib.flows.tick import Turn
 from chalicelib.flows.world import World
 
@@ -45,8 +45,13 @@ class _Warm:
     state: LadderState
 
 
-def step_ladder(world: World, turn: Turn, connection: Connection, candles: Candles) -> LadderOutcome:
-    """Step the connection's ladder over the candles that closed since its state, and snapshot it in time."""
+def step_ladder(
+    world: World, turn: Turn, connection: Connection, candles: Candles, last: Evaluation
+) -> LadderOutcome:
+    """Step the connection's ladder over the candles that closed since its state, and snapshot it in time.
+
+    `last` is the evaluation of the last candle.
+    """
     pointer = turn.engine.ladder
     if not connection.ladder.enabled:
         return LadderOutcome(pointer)
@@ -54,7 +59,7 @@ def step_ladder(world: World, turn: Turn, connection: Connection, candles: Candl
     changes: list[LevelChange] = []
     wanted: tuple[Mirrored, ...] = ()
     choices, confidence = connection.strategies, connection.risk.min_confidence
-    for bars, signals in evaluations(candles, choices, confidence, warm.state.closed_until):
+    for bars, signals in evaluations(candles, choices, confidence, warm.state.closed_until, last):
         for result in advance(warm.ladder, warm.state, bars, signals):
             changes.extend(level_changes(warm.ladder, result.changes, result.closed_at))
             if result.closed_at == candles.closed_until:

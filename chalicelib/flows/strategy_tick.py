@@ -55,7 +55,7 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     indicated = world.objects.load_indications(connection.tenant, connection.connection_id)
     window = anchored(candles, int(candles.open_time[-1]))
     evaluation = evaluate(window, connection.strategies, connection.risk.min_confidence)
-    ladder = step_ladder(world, turn, connection, candles)
+    ladder = step_ladder(world, turn, connection, candles, evaluation)
     signals = _signals(turn, tick, connection, evaluation, ladder, indicated)
     _publish(world, turn, tick, connection, signals, ladder.changes)
     engine = replace(turn.engine, last_candle=candles.closed_until, ladder_counts=ladder.counts)

@@ -1,7 +1,7 @@
 """The local AWS of `cts run`: `Emulator` starts, steers and stops the emulator's process; the module run as a
 program is that process: `python -m chalicelib.local.emulator --port 0 --state DIR --clock real|virtual`.
 
-It serves DynamoDB with streams, S3, SQS and Kinesis on 127.0.0.1 and prints one JSON line with its port when ready.
+It serves DynamoDB with streams, S3, SQS and Kinesis on 127.0.0.1 and prints its port as JSON when ready.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What waits in the emulator: per queue the epoch second of its next message (None: empty), and backlogs."""
+    """What waits: per queue the epoch second of its next message (None: empty), per shard its backlog."""
 
     now: float
     queues: dict[str, float | None]
@@ -92,7 +92,7 @@ class Emulator:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": path},
-                # Ctrl-C in the terminal is for the parent, which stops this process when it has finished its work.
+                # Ctrl-C in the terminal is for the parent, which stops this process when it is done.
                 start_new_session=True,
             )
         assert process.stdout is not None
@@ -129,7 +129,7 @@ class Emulator:
         )
 
     def next_due(self) -> float | None:
-        """Return the epoch second at which the first message of any queue is receivable, None without messages."""
+        """Return the epoch second at which the first message of any queue is receivable, or None."""
         due = [at for at in self.pending().queues.values() if at is not None]
         return min(due, default=None)
 

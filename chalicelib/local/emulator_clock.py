@@ -1,4 +1,4 @@
-"""The one clock of the emulator's process: the machine's, or a virtual one that only moves when it is told to."""
+"""The one clock of the emulator's process: the machine's, or a virtual one that moves when it is told to."""
 
 import time
 from datetime import UTC, datetime

@@ -52,7 +52,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -121,7 +121,7 @@ def _body(buffer: bytearray, start: int, headers: dict[str, str]) -> tuple[bytes
 
 
 def _chunked_body(buffer: bytearray, start: int) -> tuple[bytes, int] | None:
-    parts = []
+    parts: list[bytes] = []
     while (line_end := buffer.find(b"\r\n", start)) >= 0:
         size = int(bytes(buffer[start:line_end]).split(b";")[0], 16)
         chunk = line_end + 2

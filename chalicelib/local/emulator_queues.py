@@ -1,22 +1,23 @@
 """SQS rules that moto 5.2.5 lacks or is slow at; the emulator's process puts them in moto's place at start.
 
-Beyond moto: a message is receivable at its due instant and not a moment later (a virtual clock stands exactly on
-it), a FIFO group is locked while any of its messages is in flight, every message of a group reaches the dead-letter
-queue in order, and a deduplication id counts for five minutes even after its message was deleted. A long poll does
-not block here: the HTTP layer asks again.
+Beyond moto: a message is receivable at its due instant and not a moment later (a virtual clock stands
+exactly on it), a FIFO group is locked while any of its messages is in flight, all messages of a group reach
+the dead-letter queue in order, and a deduplication id counts for five minutes even after a deletion.
+A long poll does not block here: the HTTP layer asks again.
 """
 
 import copy
 import uuid
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from moto.core.utils import unix_time_millis
 from moto.sqs import models
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message, Queue, SQSBackend
+
+from chalicelib.local.emulator_patches import replace
 
 _DEDUPLICATION_MILLISECONDS = models.DEDUPLICATION_TIME_IN_SECONDS * 1000
 
@@ -53,14 +54,17 @@ def due_milliseconds(message: Message) -> int:
 
 
 def next_due(queue: Queue) -> float | None:
-    """Return the epoch second at which the queue's next message becomes receivable, None for an empty queue."""
+    """Return the epoch second of the queue's next receivable message, None for an empty queue."""
     if not queue._messages:
         return None
     if not queue.fifo_queue:
         return min(due_milliseconds(message) for message in queue._messages) / 1000
-    groups: dict[str | None, int] = defaultdict(int)
+    groups: dict[str | None, int] = {}
     for message in queue._messages:
-        groups[message.group_id] = max(groups[message.group_id], due_milliseconds(message))
+        known = groups.get(message.group_id)
+        # Only the first message's delay counts; but every message in flight locks its group.
+        due = due_milliseconds(message) if known is None else max(known, round(message.visible_at))
+        groups[message.group_id] = due
     return min(groups.values()) / 1000
 
 
@@ -133,7 +137,7 @@ def _is_exhausted(queue: Queue, message: Message) -> bool:
 
 
 def _drop_expired(queue: Queue, now: int) -> None:
-    maximum_age = 1000 * queue.message_retention_period
+    maximum_age = 1000 * int(cast(Any, queue).message_retention_period)
     expired = [m.id for m in queue._messages if (m.sent_timestamp or 0) + maximum_age <= now]
     if expired:
         queue._messages = [m for m in queue._messages if m.id not in expired]
@@ -144,14 +148,16 @@ def _receivable(queue: Queue, count: int) -> list[Message]:
     """Return up to `count` messages in order; move those that were received too often to the dead letters."""
     now = _now()
     _drop_expired(queue, now)
-    locked = {m.group_id for m in queue._messages if due_milliseconds(m) > now} if queue.fifo_queue else set()
+    locked = {m.group_id for m in queue._messages if round(m.visible_at) > now} if queue.fifo_queue else set()
     found: list[Message] = []
     for message in list(queue._messages):
         if len(found) == count:
             break
-        if due_milliseconds(message) > now or (queue.fifo_queue and message.group_id in locked):
+        if queue.fifo_queue and message.group_id in locked:
             continue
-        if _is_exhausted(queue, message):
+        if due_milliseconds(message) > now:
+            locked.add(message.group_id)
+        elif _is_exhausted(queue, message):
             _move_to_dead_letters(queue, message)
         else:
             found.append(message)
@@ -187,7 +193,7 @@ _sending = False
 
 
 def _attributes(queue: Queue) -> dict[str, Any]:
-    """Return a queue's attributes; moto asks for one of them on every send, and counts all messages for it."""
+    """Return a queue's attributes; moto asks for one on every send, and counts all messages for it."""
     if _sending:
         return {
             "ContentBasedDeduplication": str(getattr(queue, "content_based_deduplication", False)).lower()
@@ -210,18 +216,23 @@ def _while_sending(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def install() -> None:
     """Put these rules in the place of moto's."""
-    replacements: list[tuple[Any, str, Any]] = [
-        (Message, "visible", property(_visible)),
-        (Message, "delayed", property(_delayed)),
-        (Message, "mark_received", _mark_received),
-        (Message, "had_receipt_handle", _had_receipt_handle),
-        (Queue, "add_message", _add_message),
-        (Queue, "delete_message", _delete_message),
-        (SQSBackend, "receive_message", _receive_message),
-        (SQSBackend, "purge_queue", _purge_queue),
-        (Queue, "attributes", property(_attributes)),
-        (SQSBackend, "send_message", _while_sending(SQSBackend.send_message)),
-        (SQSBackend, "send_message_batch", _while_sending(SQSBackend.send_message_batch)),
-    ]
-    for owner, name, replacement in replacements:
-        setattr(owner, name, replacement)
+    replace(
+        Message,
+        visible=property(_visible),
+        delayed=property(_delayed),
+        mark_received=_mark_received,
+        had_receipt_handle=_had_receipt_handle,
+    )
+    replace(
+        Queue,
+        add_message=_add_message,
+        delete_message=_delete_message,
+        attributes=property(_attributes),
+    )
+    replace(
+        SQSBackend,
+        receive_message=_receive_message,
+        purge_queue=_purge_queue,
+        send_message=_while_sending(SQSBackend.send_message),
+        send_message_batch=_while_sending(SQSBackend.send_message_batch),
+    )

@@ -1,6 +1,6 @@
 """The emulator's process: answers AWS calls with moto, keeps what they changed, serves `/_emulator/`.
 
-`chalicelib.local.emulator` starts it; nothing else in the project imports it, because importing it changes moto.
+`chalicelib.local.emulator` runs it; nothing else in the project imports it, because it changes moto.
 """
 
 import asyncio
@@ -19,9 +19,11 @@ from urllib.parse import unquote
 from werkzeug.exceptions import HTTPException
 
 from chalicelib.local import emulator_patches
+from chalicelib.local.emulator_calls import Call, Effect, parse_call
 from chalicelib.local.emulator_clock import EmulatorClock
 from chalicelib.local.emulator_http import HttpConnection, Request, Response
-from chalicelib.local.journal import Journal, ObjectFiles
+from chalicelib.local.journal import Journal, JournalState
+from chalicelib.local.object_files import ObjectFiles
 
 _CONTROL = "/_emulator/"
 _SYNC_SECONDS = 1.0
@@ -34,7 +36,7 @@ class EmulatorService:
 
     def __init__(self, directory: Path, virtual: bool, region: str) -> None:
         """Open the state directory and put back what it holds; UsageError if it cannot be used."""
-        self._journal = Journal(directory)
+        self._journal = Journal(directory, default=emulator_patches.wire_default)
         self._objects = ObjectFiles(directory / "objects")
         self._clock = EmulatorClock(virtual)
         self._region = region
@@ -42,24 +44,26 @@ class EmulatorService:
         state = self._journal.state
         self._clock.pin(state.clock)
         emulator_patches.install(self._clock)
-        from chalicelib.local import emulator_capture
+        # moto is imported from here on: its clock had to be replaced first.
+        from chalicelib.local.emulator_capture import Backends, Capture
 
-        self._parse = emulator_capture.parse_call
-        self._capture = emulator_capture.Capture(region, self._objects, self._clock)
+        self._backends = Backends(region)
+        self._capture = Capture(self._backends, self._objects)
         self._dispatchers = _dispatchers()
         self._tokens = dict(state.tokens)
         self._restore(state)
 
-    def _restore(self, state: Any) -> None:
+    def _restore(self, state: JournalState) -> None:
+        from chalicelib.local.emulator_restore import restore_data
+
         for _, recorded in state.definitions:
             self._clock.pin(recorded["at"])
-            scope = f"AWS4-HMAC-SHA256 Credential=local/20000101/{self._region}/{recorded['service']}/aws4_request"
-            headers = {**recorded["headers"], "authorization": scope, "host": "127.0.0.1"}
+            service = recorded["service"]
+            signature = f"AWS4-HMAC-SHA256 Credential=local/20000101/{self._region}/{service}/aws4_request"
+            headers = {**recorded["headers"], "authorization": signature, "host": "127.0.0.1"}
             body = recorded["body"].encode()
-            self._dispatch(
-                recorded["service"], Request(recorded["method"], recorded["target"], headers, body)
-            )
-        self._capture.restore(state)
+            self._dispatch(service, Request(recorded["method"], recorded["target"], headers, body))
+        restore_data(state, self._objects, self._backends, self._capture, self._clock)
         self._clock.release(state.clock)
         # From here on the files are the truth; what was read is no longer needed.
         self._journal.forget_state()
@@ -95,8 +99,8 @@ class EmulatorService:
             return _refusal(
                 501, "NotImplemented", f"the local emulator has no {service} in {region}, only {self._region}"
             )
-        call = self._parse(service, request)
-        if not call.is_kept:
+        call = parse_call(service, request)
+        if call.effect is Effect.UNKNOWN:
             return _refusal(
                 501, "NotImplemented", f"the local emulator does not keep what {call.operation} does"
             )
@@ -104,7 +108,7 @@ class EmulatorService:
             return self._transact(call)
         return self._execute(call)
 
-    def _transact(self, call: Any) -> Response | None:
+    def _transact(self, call: Call) -> Response | None:
         token = call.parameters.get("ClientRequestToken", "")
         if token and self._clock.now() - self._tokens.get(token, float("-inf")) < _TOKEN_SECONDS:
             return Response(200, {"Content-Type": "application/x-amz-json-1.0"}, b"{}")
@@ -116,17 +120,17 @@ class EmulatorService:
                 del self._tokens[known]
         return response
 
-    def _execute(self, call: Any, further: list[Any] | None = None) -> Response | None:
+    def _execute(self, call: Call, further: list[Any] | None = None) -> Response | None:
         response = self._dispatch(call.service, call.request)
         if call.operation == "ReceiveMessage" and self._must_wait(call, response):
             return None
-        if response.status < 300:
-            changes = self._capture.changes(call)
+        if response.status < 300 and call.effect is not Effect.NOTHING:
+            changes = self._capture.changes(call, self._clock.now())
             if changes:
                 self._journal.append(self._clock.now(), changes + (further or []))
         return response
 
-    def _must_wait(self, call: Any, response: Response) -> bool:
+    def _must_wait(self, call: Call, response: Response) -> bool:
         seconds = call.parameters.get("WaitTimeSeconds", 0)
         if not seconds or response.status != 200 or b'"Messages"' in response.body:
             self._polls.pop(id(call.request), None)
@@ -153,7 +157,7 @@ class EmulatorService:
         command = request.target.removeprefix(_CONTROL)
         sent = json.loads(request.body or b"{}")
         if command == "pending":
-            return _json(self._pending())
+            return _json({"now": self._clock.now(), **self._capture.pending()})
         if command == "clock":
             before = self._clock.now()
             self._clock.set(float(sent["seconds"]))
@@ -167,9 +171,6 @@ class EmulatorService:
             self._journal.compact()
             return _json({"bytes": self._journal.size})
         return _refusal(404, "UnknownCommand", f"no command {command}")
-
-    def _pending(self) -> dict[str, Any]:
-        return {"now": self._clock.now(), **self._capture.backlog()}
 
     def _checkpoint(self, sent: dict[str, dict[str, dict[str, int]]]) -> None:
         changes: list[Any] = []
@@ -240,7 +241,7 @@ def _refusal(status: int, code: str, message: str) -> Response:
 
 
 async def serve(service: EmulatorService, port: int, dies_with_parent: bool) -> None:
-    """Serve on 127.0.0.1 until SIGTERM, SIGINT or, if asked, the parent's end; print the port as a JSON line."""
+    """Serve on 127.0.0.1 until SIGTERM, SIGINT or, if asked, the parent's end; print the port as JSON."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

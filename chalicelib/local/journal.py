@@ -1,18 +1,17 @@
-"""The emulator's durable memory: a log of changes and a file per stored object, read again at the next boot.
+"""The emulator's durable memory: a log of changes that the next start reads again.
 
-What is kept: every append and every object is handed to the operating system (`write`, for objects `rename`) before
-the caller answers, so a kill -9 of the process loses nothing that was acknowledged. `fsync` runs at most once a
-second and at `close`: after a power failure the last second may be missing.
+Every append is handed to the operating system before the caller answers, so a kill -9 of the process loses
+nothing that was acknowledged. `fsync` runs at most once a second and at `close`: after a power failure the
+last second may be missing.
 
 The log is physical: a line holds the images that one request left behind, so that reading it is a matter of
 "the last one wins" and a request is applied whole or, if its line was torn, not at all.
 """
 
 import fcntl
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ COMPACT_FACTOR = 4
 
 #: A change is a list whose first element names its kind; JournalState.apply lists the kinds.
 Change = list[Any]
+Encode = Callable[[object], object] | None
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class JournalState:
 
     def apply(self, change: Change) -> None:
         """Fold one change in; an unknown kind is a KeyError."""
-        {
+        folds: dict[str, Callable[..., None]] = {
             "define": self._define,
             "undefine": self._undefine,
             "item": self._item,
@@ -52,7 +52,8 @@ class JournalState:
             "kinesis": self._kinesis,
             "consumed": self._consumed,
             "token": self._token,
-        }[change[0]](*change[1:])
+        }
+        folds[change[0]](*change[1:])
 
     def changes(self) -> Iterator[Change]:
         """Return the shortest list of changes that folds into this state."""
@@ -140,13 +141,17 @@ class JournalState:
 class Journal:
     """The log file of one state directory; holds the directory's lock while it is open."""
 
-    def __init__(self, directory: Path, compact_bytes: int = COMPACT_BYTES) -> None:
-        """Lock `directory` and fold its log into `self.state`; UsageError if it is in use or of another format."""
+    def __init__(self, directory: Path, compact_bytes: int = COMPACT_BYTES, default: Encode = None) -> None:
+        """Lock `directory` and fold its log into `self.state`; `default` encodes what JSON lacks.
+
+        UsageError if the directory is in use, or its log damaged or of another format.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._path = directory / "journal.log"
         self._lock = _locked(directory / "emulator.lock")
         self._compact_bytes = compact_bytes
+        self._default = default
         self._dirty = False
         self.state = _read(self._path)
         self._file = -1
@@ -154,7 +159,7 @@ class Journal:
 
     def append(self, now: float, changes: list[Change]) -> None:
         """Write one line that holds all of `changes`; returns when the operating system has it."""
-        line = _line(now, changes)
+        line = _line(now, changes, self._default)
         written = os.write(self._file, line)
         while written < len(line):
             written += os.write(self._file, line[written:])
@@ -204,8 +209,8 @@ class Journal:
         self._limit = max(self._compact_bytes, COMPACT_FACTOR * self._size)
 
 
-def _line(now: float, changes: list[Change]) -> bytes:
-    return json.dumps([now, changes], separators=(",", ":")).encode() + b"\n"
+def _line(now: float, changes: list[Change], default: Encode = None) -> bytes:
+    return json.dumps([now, changes], separators=(",", ":"), default=default).encode() + b"\n"
 
 
 def _locked(path: Path) -> int:
@@ -249,57 +254,3 @@ def _check_format(path: Path, line: bytes) -> None:
             f"state directory {path.parent} has format {found}, this program reads {FORMAT}: "
             "use --fresh or choose another --state"
         )
-
-
-class ObjectFiles:
-    """Stored S3 objects: one file per key, replaced as a whole; a header line, then the body."""
-
-    def __init__(self, directory: Path) -> None:
-        """Use `directory`, which is made if it is missing; half-written files of a killed process are removed."""
-        self._directory = directory
-        self._unsynced: set[Path] = set()
-        directory.mkdir(parents=True, exist_ok=True)
-        for torn in directory.glob("*.new"):
-            torn.unlink()
-
-    def put(self, bucket: str, key: str, header: dict[str, Any], body: bytes) -> None:
-        """Store an object in place of an older one of the same key."""
-        path = self._path(bucket, key)
-        fresh = path.with_suffix(".new")
-        text = json.dumps({**header, "format": FORMAT, "bucket": bucket, "key": key, "size": len(body)})
-        with fresh.open("wb", buffering=0) as target:
-            target.write(text.encode() + b"\n")
-            target.write(body)
-        os.replace(fresh, path)
-        self._unsynced.add(path)
-
-    def delete(self, bucket: str, key: str) -> None:
-        """Forget an object; one that is not there is fine."""
-        path = self._path(bucket, key)
-        path.unlink(missing_ok=True)
-        self._unsynced.discard(path)
-
-    def read_all(self) -> Iterable[tuple[dict[str, Any], bytes]]:
-        """Return (header, body) of every object; the header holds bucket, key and what `put` was given."""
-        for path in sorted(self._directory.glob("*.object")):
-            text, _, body = path.read_bytes().partition(b"\n")
-            try:
-                header = json.loads(text)
-                whole = header["format"] == FORMAT and header["size"] == len(body)
-            except (ValueError, KeyError, TypeError):
-                whole = False
-            if not whole:
-                raise UsageError(f"{path} is damaged: remove it, or start again with --fresh")
-            yield header, body
-
-    def sync(self) -> None:
-        """Make the objects written since the last call survive a power failure."""
-        for path in self._unsynced:
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-        self._unsynced.clear()
-
-    def _path(self, bucket: str, key: str) -> Path:
-        name = hashlib.sha256(f"{bucket}\0{key}".encode()).hexdigest()
-        return self._directory / f"{name}.object"

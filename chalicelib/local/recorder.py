@@ -26,6 +26,7 @@ class Invocation:
     records: int
     started: float
     failed_records: int = 0
+    raised: bool = False
     aws_calls: Counter[str] = field(default_factory=Counter)
     exchange_calls: Counter[str] = field(default_factory=Counter)
     ticks: list[tuple[str, Outcome, float, int]] = field(default_factory=list)
@@ -44,10 +45,14 @@ _current: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 
 
 class Recorder:
-    """Counts what handlers do; outside an invocation (set-up, API) nothing is counted."""
+    """Counts what handlers do; calls outside an invocation (set-up, API) are not counted.
+
+    `metrics` holds the sums of all metrics since this process started, for the progress display.
+    """
 
     def __init__(self, statistics: StatisticsFile) -> None:
         self._statistics = statistics
+        self.metrics: Counter[str] = Counter()
 
     @contextmanager
     def invocation(self, function: str, records: int) -> Iterator[Invocation]:
@@ -74,7 +79,8 @@ class Recorder:
             running.exchange_calls[method] += 1
 
     def count(self, name: str, value: float = 1, **dimensions: str) -> None:
-        """Take a metric; those that say how a tick ended are counted, the rest is for CloudWatch."""
+        """Take a metric; those that say how a tick ended are counted with their tick."""
+        self.metrics[name] += value  # type: ignore[assignment]
         running = _current.get()
         if running and name in _TICK_COUNTS:
             running.end_tick(dimensions["kind"], _TICK_COUNTS[name], perf_counter())
@@ -92,7 +98,7 @@ class Recorder:
             for _ in range(running.failed_records - sum(tick[1] == "failed" for tick in running.ticks)):
                 running.end_tick(running.function.removesuffix(_TICK_SUFFIX), "failed", now)
         line: dict[str, object] = {"invocations": {running.function: 1}, "ticks": running.ticks}
-        if running.failed_records:
+        if running.failed_records or running.raised:
             line["failed_invocations"] = {running.function: 1}
         line |= {"aws_calls": running.aws_calls, "exchange_calls": running.exchange_calls}
         self._statistics.add(line)

@@ -87,11 +87,11 @@ def _dynamodb_cases(client: Any, table: str, repeat: int) -> list[tuple[str, flo
     return [
         _rate("dynamodb put", repeat, lambda n: client.put_item(TableName=table, Item=item(n))),
         _rate("dynamodb update, conditional", repeat, update),
-        _rate("dynamodb get", repeat, lambda n: client.get_item(TableName=table, Key=key)),
+        _rate("dynamodb get", repeat, lambda _: client.get_item(TableName=table, Key=key)),
         _rate(
             "dynamodb query 50",
             repeat // 4,
-            lambda n: client.query(
+            lambda _: client.query(
                 TableName=table,
                 KeyConditionExpression="tenant = :t AND begins_with(#r, :p)",
                 ExpressionAttributeNames={"#r": "record"},
@@ -119,13 +119,13 @@ def _stream_cases(
     records = [{"Data": body.encode(), "PartitionKey": str(number)} for number in range(10)]
     batches = max(5, repeat // 20)
     return [
-        _rate("sqs send", repeat // 4, lambda n: sqs.send_message(QueueUrl=url, MessageBody=body)),
-        _rate("sqs send batch 10", batches, lambda n: sqs.send_message_batch(QueueUrl=url, Entries=entries)),
+        _rate("sqs send", repeat // 4, lambda _: sqs.send_message(QueueUrl=url, MessageBody=body)),
+        _rate("sqs send batch 10", batches, lambda _: sqs.send_message_batch(QueueUrl=url, Entries=entries)),
         _rate("sqs receive 10 + delete 10", batches, receive_and_delete),
         _rate(
             "kinesis put records 10",
             batches,
-            lambda n: clients["kinesis"].put_records(StreamName=name, Records=records),
+            lambda _: clients["kinesis"].put_records(StreamName=name, Records=records),
         ),
     ]
 
@@ -133,9 +133,9 @@ def _stream_cases(
 def _object_cases(client: Any, bucket: str, repeat: int) -> list[tuple[str, float, float]]:
     body = uuid.uuid4().bytes * 65536
     return [
-        _rate("s3 put 1 MB", repeat // 20, lambda n: client.put_object(Bucket=bucket, Key="a", Body=body)),
+        _rate("s3 put 1 MB", repeat // 20, lambda _: client.put_object(Bucket=bucket, Key="a", Body=body)),
         _rate(
-            "s3 get 1 MB", repeat // 20, lambda n: client.get_object(Bucket=bucket, Key="a")["Body"].read()
+            "s3 get 1 MB", repeat // 20, lambda _: client.get_object(Bucket=bucket, Key="a")["Body"].read()
         ),
     ]
 

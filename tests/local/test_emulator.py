@@ -1,4 +1,4 @@
-"""The emulator's process through real boto3 clients: time, queues, conditions, its end. One process serves most."""
+"""The emulator's process through real boto3 clients: time, queues, conditions, and how it ends."""
 
 import json
 import subprocess
@@ -174,6 +174,21 @@ def test_a_group_is_locked_while_one_of_its_messages_is_in_flight(
     assert _bodies(_receive(clients, url)) == ["2"]
 
 
+def test_a_queues_delay_holds_back_each_message_of_a_group(emulator: Emulator, clients: Clients) -> None:
+    name, url = _queue(clients, fifo=True, DelaySeconds="10")
+    start = _now(emulator)
+    _send_group(clients, url, "a", "1")
+    emulator.set_time(start + 5)
+    _send_group(clients, url, "a", "2")
+    assert emulator.pending().queues[name] == pytest.approx(start + 10)
+    emulator.set_time(start + 10)
+    (first,) = _receive(clients, url)
+    assert first["Body"] == "1"
+    _delete(clients, url, first)
+    emulator.set_time(start + 15)
+    assert _bodies(_receive(clients, url)) == ["2"]
+
+
 def test_a_duplicate_is_dropped_for_five_minutes_even_after_its_deletion(
     emulator: Emulator, clients: Clients
 ) -> None:
@@ -256,6 +271,17 @@ def test_a_cancelled_transaction_leaves_nothing_and_says_why(emulator: Emulator,
     kept = clients.dynamodb.get_item(TableName="records", Key=record("fence"))["Item"]
     assert kept == record("fence", fence={"N": "7"})
     assert emulator.pending().dynamodb["records"].written == written
+
+
+def test_a_transaction_with_an_unknown_table_leaves_nothing(clients: Clients) -> None:
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        clients.dynamodb.transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": "records", "Item": record("orphan")}},
+                {"Delete": {"TableName": "nowhere", "Key": record("x")}},
+            ]
+        )
+    assert "Item" not in clients.dynamodb.get_item(TableName="records", Key=record("orphan"))
 
 
 def test_a_transaction_sent_twice_with_one_token_is_applied_once(clients: Clients) -> None:

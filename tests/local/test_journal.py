@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import UsageError
 from chalicelib.local.emulator import Emulator
-from chalicelib.local.journal import Journal, ObjectFiles
+from chalicelib.local.journal import Journal
+from chalicelib.local.object_files import ObjectFiles
 from tests.local.emulated import Clients, all_items, create_table, kill, record, started
 
 START = 1_618_617_600.0

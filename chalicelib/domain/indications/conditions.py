@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.domain.indications.steps import Counts, StepPath
+from chalicelib.domain.indications.steps import StepPath
 from chalicelib.domain.indicators.rolling import ratio
 from chalicelib.domain.indicators.rows import Floats
 from chalicelib.errors import Rejected
@@ -59,13 +59,12 @@ def move(path: StepPath, k: int, traded: Mask) -> Indication:
 
     `traded` is false where a bar has no candle or no volume; such a bar never makes an indication.
     """
-    return _run_of("move", k, path.run, np.abs(path.run), traded)
+    return _beyond("move", k, path.sign, path.length, traded)
 
 
 def direction(path: StepPath, k: int, traded: Mask) -> Indication:
     """Tell where k steps or more follow a run of k or more the other way: reversal, in the new direction."""
-    shorter = np.minimum(np.abs(path.run), np.abs(path.previous_run))
-    return _run_of("direction", k, path.run, shorter, traded)
+    return _beyond("direction", k, path.sign, path.turned_length, traded)
 
 
 def volatility_ratio(short: Floats, long: Floats) -> Floats:
@@ -123,8 +122,10 @@ def check_k(k: int) -> None:
         raise Rejected(f"k must be between {low} and {high}, got {k}")
 
 
-def _run_of(kind: Kind, k: int, run: Counts, length: Counts, traded: Mask) -> Indication:
+def _beyond(kind: Kind, k: int, sign: Directions, length: Floats, traded: Mask) -> Indication:
     check_k(k)
     met = (length >= k) & traded
-    strength = np.minimum(length * (0.5 / k), 1.0) * met
-    return Indication(kind, k, np.sign(run).astype(np.int8) * met, strength)
+    strength = length * (0.5 / k)
+    np.minimum(strength, 1.0, out=strength)
+    strength *= met
+    return Indication(kind, k, sign * met, strength)

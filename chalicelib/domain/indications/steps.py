@@ -12,10 +12,16 @@ Counts = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPath:
-    """Signed bricks of the present run and of the run before it, `[symbols, bars]`; 0 where there is none."""
+    """Signed bricks of the present run and of the run before it, `[symbols, bars]`; 0 where there is none.
+
+    `sign` and `length` are those of the run, `turned_length` is the shorter length of both runs.
+    """
 
     run: Counts
     previous_run: Counts
+    sign: NDArray[np.int8]
+    length: Floats
+    turned_length: Floats
 
 
 def step_path(close: Floats, step_size: float = 0.001) -> StepPath:
@@ -60,7 +66,7 @@ def _runs(bricks: Counts) -> StepPath:
     marked[:, :1] = True
     places = np.flatnonzero(marked)
     if not len(places):
-        return StepPath(bricks, bricks.copy())
+        return _path(bricks, bricks.copy())
     steps = bricks.ravel()[places]
     sign = np.sign(steps)
     begins = np.concatenate(([True], sign[1:] != sign[:-1]))
@@ -74,4 +80,10 @@ def _runs(bricks: Counts) -> StepPath:
     previous[sign[begin_at] == 0] = 0
     lengths = np.diff(places, append=bricks.size)
     run = np.repeat(travelled - before[number], lengths).reshape(bricks.shape)
-    return StepPath(run, np.repeat(previous[number], lengths).reshape(bricks.shape))
+    return _path(run, np.repeat(previous[number], lengths).reshape(bricks.shape))
+
+
+def _path(run: Counts, previous_run: Counts) -> StepPath:
+    length = np.abs(run).astype(np.float64)
+    turned_length = np.minimum(length, np.abs(previous_run))
+    return StepPath(run, previous_run, np.sign(run).astype(np.int8), length, turned_length)

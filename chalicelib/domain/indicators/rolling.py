@@ -43,6 +43,4 @@ def rolling_mean(values: Floats, period: int) -> Floats:
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Divide, giving 0 where the denominator is 0 or negative and NaN where either is NaN."""
-    result = numerator * 0.0 + denominator * 0.0
-    np.divide(numerator, denominator, out=result, where=denominator > 0.0)
-    return result
+    return numerator / np.where(denominator <= 0.0, np.inf, denominator)

@@ -25,10 +25,10 @@ def per_symbol(function: Callable[..., Any], *inputs: Floats, options: tuple[flo
 
 def per_symbol_outputs(
     function: Callable[..., Any], outputs: int, *inputs: Floats, options: tuple[float, ...] = ()
-) -> Floats:
-    """Return the several outputs of a TA-Lib function for every row, `[outputs, symbols, bars]`."""
-    result = np.empty((outputs, *inputs[0].shape))
+) -> list[Floats]:
+    """Return each of the several outputs of a TA-Lib function for every row, `[symbols, bars]` each."""
+    results = [np.empty(inputs[0].shape) for _ in range(outputs)]
     for row, values in enumerate(zip(*inputs, strict=True)):
-        for output, line in zip(result, function(*values, *options), strict=True):
-            output[row] = line
-    return result
+        for result, line in zip(results, function(*values, *options), strict=True):
+            result[row] = line
+    return results

@@ -149,10 +149,9 @@ def window_of(candles: Candles) -> Window:
 
 def votes_where(speaks: Mask, score: Floats, confidence: Floats) -> Votes:
     """Return votes clipped to their ranges where `speaks` is true, abstention elsewhere."""
-    return Votes(
-        np.where(speaks, np.clip(score, -1.0, 1.0), np.nan),
-        np.where(speaks, np.clip(confidence, 0.0, 1.0), 0.0),
-    )
+    spoken = np.where(speaks, score, np.nan)
+    trust = np.where(speaks, confidence, 0.0)
+    return Votes(np.clip(spoken, -1.0, 1.0, out=spoken), np.clip(trust, 0.0, 1.0, out=trust))
 
 
 def beyond(measure: Floats, threshold: float) -> Floats:

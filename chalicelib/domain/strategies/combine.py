@@ -56,14 +56,14 @@ def combine(votes: Mapping[str, Votes], weights: Mapping[str, float]) -> Votes:
     shape = next(iter(votes.values())).score.shape
     pull, strength, weighted, present = (np.zeros(shape) for _ in range(4))
     for name, vote in votes.items():
-        weight = _weight(weights, name)
         speaks = ~np.isnan(vote.score)
-        force = np.where(speaks, vote.confidence, 0.0) * weight
-        moved = force * np.where(speaks, vote.score, 0.0)
+        weight = np.where(speaks, _weight(weights, name), 0.0)
+        force = vote.confidence * weight
+        moved = np.where(speaks, force * vote.score, 0.0)
+        present += weight
+        weighted += force
         pull += moved
         strength += np.abs(moved)
-        weighted += force
-        present += weight * speaks
     score = np.where(present > 0.0, ratio(pull, weighted), np.nan)
     agreement = ratio(np.abs(pull), strength)
     return Votes(np.clip(score, -1.0, 1.0), np.minimum(ratio(weighted, present) * agreement, 1.0))
@@ -93,7 +93,8 @@ def crossings(votes: Votes, min_confidence: float, traded: Mask) -> NDArray[np.i
     points *= votes.confidence >= min_confidence
     before = np.zeros_like(points)
     before[:, 1:] = points[:, :-1] if traded.all() else _last_traded(points, traded)[:, :-1]
-    return points * ((points != before) & traded)
+    begins: NDArray[np.int8] = points * ((points != before) & traded)
+    return begins
 
 
 def _last_traded(points: NDArray[np.int8], traded: Mask) -> NDArray[np.int8]:

@@ -56,8 +56,9 @@ def vote(window: Window, parameters: StepParameters) -> Votes:
     asked = indications(window, parameters)
     balance = np.zeros(window.close.shape)
     weight = np.zeros(window.close.shape)
+    signed = np.empty(window.close.shape)
     for indication in asked:
-        balance += indication.direction * indication.strength
+        balance += np.multiply(indication.strength, indication.direction, out=signed)
         weight += indication.strength
     return votes_where(weight > 0.0, ratio(balance, weight), np.abs(balance) / len(asked))
 

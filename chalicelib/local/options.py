@@ -1,0 +1,190 @@
+"""The options of `cts run`: parsing, defaults, and the refusals that need nothing but the command line."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NoReturn, cast
+
+from chalicelib.domain.candles import TIMEFRAMES, timeframe_seconds
+from chalicelib.domain.connection import MAX_SYMBOLS
+from chalicelib.domain.market import MarketType
+from chalicelib.errors import UsageError
+
+MarketChoice = Literal["auto", "binance", "sim"]
+
+DEFAULT_PORT = 8000
+DEFAULT_SYMBOLS = 10
+MAX_CONNECTIONS = 50
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `cts run` was asked for. Times are epoch seconds; `speed` None is as fast as possible.
+
+    `replay` tells whether time is virtual: recorded candles, or the simulator over a given period.
+    """
+
+    data: Path | None = None
+    exchange: str = "binance"
+    symbols: int | tuple[str, ...] = DEFAULT_SYMBOLS
+    timeframe: str = "5m"
+    start: int | None = None
+    end: int | None = None
+    speed: float | None = 1.0
+    replay: bool = False
+    connections: int = 1
+    port: int = DEFAULT_PORT
+    state: Path = Path(".state")
+    fresh: bool = False
+    report: Path | None = None
+    market: MarketChoice = "auto"
+    market_type: MarketType = "spot"
+    seed: int = 1
+    quiet: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+
+def parse(arguments: Sequence[str]) -> RunOptions:
+    """Return the options of a command line such as `["run", "--symbols", "3"]`; UsageError if it is wrong."""
+    given = _parser().parse_args(list(arguments))
+    replay = given.data is not None or _has_period(given)
+    _refuse_combinations(given, replay)
+    start, end = _moment(given.start, "--from"), _moment(given.end, "--to")
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--from must be before --to")
+    return RunOptions(
+        data=given.data,
+        exchange=given.exchange,
+        symbols=_symbols(given.symbols),
+        timeframe=_timeframe(given.timeframe),
+        start=start,
+        end=end,
+        speed=_speed(given.speed, replay),
+        replay=replay,
+        connections=_within(given.connections, 1, MAX_CONNECTIONS, "--connections"),
+        port=_within(given.port, 1, _MAX_PORT, "--port"),
+        state=given.state,
+        fresh=given.fresh,
+        report=_report(given.report),
+        market=cast(MarketChoice, given.market),
+        market_type=cast(MarketType, given.market_type),
+        seed=given.seed,
+        quiet=given.quiet,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cts", description="A trading engine for many exchange accounts.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="run the whole system on this machine, on paper",
+        description="Run the whole system on this machine: engine, local AWS, paper exchange, REST API.",
+    )
+    add = run.add_argument
+    add("--data", type=Path, metavar="DIR", help="replay recorded candles: SYMBOL-TIMEFRAME.csv.gz files")
+    add("--exchange", default="binance", metavar="NAME", help="exchange to trade at (default: binance)")
+    add("--symbols", default=str(DEFAULT_SYMBOLS), metavar="N|LIST", help="how many, or BTC/USDT,ETH/USDT")
+    add("--timeframe", default="5m", metavar="T", help=f"candles: {', '.join(TIMEFRAMES)} (default: 5m)")
+    add(
+        "--from",
+        dest="start",
+        metavar="ISO",
+        help="begin of a replay, UTC (default: two days before its end)",
+    )
+    add("--to", dest="end", metavar="ISO", help="end of a replay, UTC (default: the end of the data)")
+    add("--speed", metavar="N|max", help="times real time; max (the default of a replay): without waiting")
+    add("--connections", type=int, default=1, metavar="N", help="how many paper accounts (default: 1)")
+    add("--port", type=int, default=DEFAULT_PORT, metavar="P", help="port of the API on 127.0.0.1")
+    add("--state", type=Path, default=Path(".state"), metavar="DIR", help="where everything is kept (.state)")
+    add("--fresh", action="store_true", help="forget what the state directory holds")
+    add("--report", type=Path, metavar="FILE", help="write a report as JSON at the end")
+    add("--market", choices=("auto", "binance", "sim"), default="auto", help="live candles or the simulator")
+    add("--market-type", choices=("spot", "swap"), default="spot", help="spot or perpetual swaps")
+    add("--seed", type=int, default=1, metavar="N", help="seed of the simulator (default: 1)")
+    add("--quiet", action="store_true", help="show no progress")
+    return parser
+
+
+def _has_period(given: argparse.Namespace) -> bool:
+    return any(value is not None for value in (given.start, given.end, given.speed))
+
+
+def _refuse_combinations(given: argparse.Namespace, replay: bool) -> None:
+    data = given.data
+    if data is not None and not data.is_dir():
+        raise UsageError(
+            f"--data {data}: no such directory; name one with SYMBOL-{given.timeframe}.csv.gz files"
+        )
+    if data is not None and given.market != "auto":
+        raise UsageError("--data and --market exclude each other: recorded candles are a market of their own")
+    simulated = given.market == "sim" and given.start is not None and given.end is not None
+    if data is None and replay and not simulated:
+        raise UsageError(
+            "--from, --to and --speed need recorded candles (--data DIR) or --market sim with --from and --to"
+        )
+
+
+def _speed(text: str | None, replay: bool) -> float | None:
+    if text is None:
+        return None if replay else 1.0
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise UsageError(f"--speed {text!r} is neither a number above 0 nor max")
+    return speed
+
+
+def _symbols(text: str) -> int | tuple[str, ...]:
+    if text.lstrip("+-").isdigit():
+        return _within(int(text), 1, MAX_SYMBOLS, "--symbols")
+    names = tuple(name.strip().upper() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError("--symbols is empty: give a number or a list such as BTC/USDT,ETH/USDT")
+    if len(set(names)) != len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"--symbols names {repeated} twice: name it once")
+    _within(len(names), 1, MAX_SYMBOLS, "the number of --symbols")
+    return names
+
+
+def _timeframe(name: str) -> str:
+    timeframe_seconds(name)
+    return name
+
+
+def _moment(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is no ISO date or time such as 2021-04-17T06:00") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _within(number: int, lowest: int, highest: int, option: str) -> int:
+    if not lowest <= number <= highest:
+        raise UsageError(f"{option} must be between {lowest} and {highest}, not {number}")
+    return number
+
+
+def _report(path: Path | None) -> Path | None:
+    if path is not None and not path.absolute().parent.is_dir():
+        raise UsageError(f"--report {path}: no directory {path.parent}; create it first")
+    if path is not None and path.is_dir():
+        raise UsageError(f"--report {path} is a directory: name a file")
+    return path
