@@ -95,8 +95,8 @@ def build(settings: Settings, overrides: Overrides) -> World:
         events=KinesisEventStream(clients["kinesis"], settings.stream),
         feed=feed,
         venue=venue,
-        metrics=overrides.metrics or EmbeddedMetrics(),
-        span=overrides.span or Tracing().span,
+        metrics=EmbeddedMetrics() if overrides.metrics is None else overrides.metrics,
+        span=Tracing().span if overrides.span is None else overrides.span,
         shortest_interval=overrides.shortest_interval,
     )
 

@@ -1,4 +1,4 @@
-"""Cancel the open orders of a connection when its engine stops; what the venue says is stored with its fills."""
+"""Cancel the open orders of a connection when its engine stops, and store what the venue says of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Start, stop, pause, resume and restart the coordinator or one engine; called by API, heartbeat and `cts run`.
+"""Start, stop, pause, resume and restart the coordinator or one engine; called by API and heartbeat.
 
 A command makes the first step of the transition table, does the work of that status, and settles it. Every
 step is stored together with its audit entry. A process that dies in between leaves a status on the way, which

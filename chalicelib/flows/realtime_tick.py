@@ -72,7 +72,7 @@ def close(world: World, venue: Venue, position: Position, reason: str, turn: Tur
     """Send the order that closes a position; return the position as it is after it."""
     correlation_id = f"{position.correlation_id}/exit-{position.exit_epoch}"
     approved = decide_exit(position, reason, turn.now, correlation_id)
-    placed = orders.place(world, venue, turn.connection.tenant, approved, fence)
+    placed = orders.place(world, venue, turn.engine.subject.tenant, approved, fence)
     if placed is None:
         return position
     if placed.position.state == "closed":

@@ -16,8 +16,7 @@ from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import DynamoDBBackend, table
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.parsing import expressions, validators
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser
+from moto.dynamodb.parsing import ast_nodes, expressions, validators
 
 from chalicelib.local.emulator_patches import replace
 
@@ -41,8 +40,8 @@ def install() -> None:
         transact_write_items=_transact_write_items(DynamoDBBackend.transact_write_items),
     )
     # Ten passes over its tree validate an update; each asks at every node which kinds of node it handles.
-    handled = DepthFirstTraverser.nodes_to_be_processed
-    replace(DepthFirstTraverser, nodes_to_be_processed=_once_per_class(handled))
+    traverser = ast_nodes.DepthFirstTraverser  # type: ignore[attr-defined]
+    replace(traverser, nodes_to_be_processed=_once_per_class(traverser.nodes_to_be_processed))
     # Copying the tree node by node costs as much as the rest of an update; pickle does it in one go.
     replace(validators, deepcopy=lambda tree: pickle.loads(pickle.dumps(tree, pickle.HIGHEST_PROTOCOL)))
     # Every update parses its expression three times; what uses the tree copies it first.

@@ -31,7 +31,7 @@ _MEMORY = 0.985
 _MEMORY_DAYS = 512
 _BLOCK_DAYS = 1024
 
-# Regimes: volatility against the day's, drift per day in units of the day's volatility, mean length in minutes.
+# Regimes: volatility and drift per day in units of the day's volatility, mean length in minutes.
 _REGIME_VOLATILITY = np.array([0.5, 0.8, 0.8, 1.2, 2.6])
 _REGIME_DRIFT = np.array([0.0, 2.5, -2.5, 0.0, 0.0])
 _REGIME_MINUTES = np.array([180.0, 120.0, 120.0, 150.0, 45.0])
@@ -46,7 +46,7 @@ _JUMP_SIZE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class DayPath:
-    """One day: log prices at the 8,641 bounds of its steps, and relative activity per minute (mean about 1)."""
+    """One day: log prices at the 8,641 bounds of its steps, relative activity per minute (mean about 1)."""
 
     log_price: Floats
     activity: Floats
@@ -54,7 +54,7 @@ class DayPath:
 
 def day_path(seed: int, base: str, beta: float, day: int) -> DayPath:
     """Return the path of a currency on a day (days since 1970), relative to its start price (log 0)."""
-    market, own = _component(seed, MARKET, day), _component(seed, base, day)
+    market, own = _market_day(seed, day), _component(seed, base, day)
     noise = _generator(seed, f"{base} volume", day).normal(0.0, 0.5, MINUTES)
     # More is traded when prices move; the afternoon in UTC is busier than the night.
     hour = 1.0 + 0.35 * np.sin(2 * np.pi * (np.arange(MINUTES) / MINUTES - 0.35))
@@ -62,7 +62,12 @@ def day_path(seed: int, base: str, beta: float, day: int) -> DayPath:
     return DayPath(beta * market.log_price + own.log_price, activity)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4)
+def _market_day(seed: int, day: int) -> DayPath:
+    """Return the path that all currencies share, made once per day."""
+    return _component(seed, MARKET, day)
+
+
 def _component(seed: int, name: str, day: int) -> DayPath:
     """Return one component's day: random steps, then bent so that both midnights are hit."""
     random = _generator(seed, name, day)
@@ -73,7 +78,7 @@ def _component(seed: int, name: str, day: int) -> DayPath:
     moves += np.repeat(drift, STEPS_PER_MINUTE) * (daily / STEPS)
     jumps = random.poisson(_JUMPS_PER_DAY)
     moves[random.integers(0, STEPS, jumps)] += random.normal(0.0, _JUMP_SIZE * daily, jumps)
-    start, end = _midnights(seed, name, day)
+    start, end = _midnight(seed, name, day), _midnight(seed, name, day + 1)
     variance = volatility**2
     # A Brownian bridge in business time: the correction goes where the path moves anyway.
     moves += (end - start - moves.sum()) * variance / variance.sum()
@@ -105,12 +110,6 @@ def _clusters(random: np.random.Generator) -> Floats:
     logarithm = powers * np.cumsum(shocks / powers)
     factors: Floats = np.exp(logarithm - stationary**2)
     return factors
-
-
-@lru_cache(maxsize=1024)
-def _midnights(seed: int, name: str, day: int) -> tuple[float, float]:
-    """Return the log price at the start and at the end of a day."""
-    return _midnight(seed, name, day), _midnight(seed, name, day + 1)
 
 
 def _midnight(seed: int, name: str, day: int) -> float:

@@ -22,7 +22,8 @@ MOST_BARS = 5000
 """How far back candles go, as at an exchange: bars before `now`."""
 
 _CACHED_DAYS = 512
-_PRICE_DIGITS = 5
+_CACHED_PATHS = 256
+_PRICE_DIGITS = 6
 """Significant digits of a price."""
 
 _VOLUME_DECIMALS = 3
@@ -151,7 +152,7 @@ def _log_prices(seed: int, symbol: str, day: int) -> Floats:
     return _path_cache(seed, coin.base, coin.beta, day)[0]
 
 
-@lru_cache(maxsize=_CACHED_DAYS)
+@lru_cache(maxsize=_CACHED_PATHS)
 def _path_cache(seed: int, base: str, beta: float, day: int) -> tuple[Floats, Floats]:
     path = day_path(seed, base, beta, day)
     return path.log_price, path.activity

@@ -48,9 +48,15 @@ def plain_runs(closes: list[float], step_size: float) -> tuple[list[int], list[i
 
 
 def closes(moves: list[list[int]], step_size: float = 0.001) -> Floats:
-    """Return closes that lie in the middle between two grid levels, moved by whole steps."""
-    levels = np.cumsum(np.array(moves, dtype=np.float64), axis=1) + 1000.0
-    return np.exp(levels * np.log1p(step_size))
+    """Return closes that move by whole steps; a quarter step on top keeps them off the grid's levels."""
+    rows = []
+    for row in moves:
+        level, quarter, exact = 1000, 0.0, []
+        for steps in row:
+            level, quarter = level + steps, float(np.sign(steps)) * 0.25 or quarter
+            exact.append(level + quarter)
+        rows.append(exact)
+    return np.exp(np.array(rows) * np.log1p(step_size))
 
 
 def every_bar(close: Floats) -> np.ndarray:
@@ -134,8 +140,8 @@ def test_active_needs_volatility_and_volume() -> None:
     volume = ratios([1.5, 6.0, 1.4, 9.0, 9.0, 9.0, 9.0])
     traded = np.ones((1, 7), dtype=np.bool_)
     found = active(change, volatility, volume, traded, rule)
-    assert found.direction[0, :6].tolist() == [1, -1, 0, 0, 0, 0]
-    assert found.strength[0, :6].tolist() == [0.5, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert found.direction.tolist() == [[1, -1, 0, 0, 0, 0, 0]]
+    assert found.strength.tolist() == [[0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     assert found.k is None
 
 

@@ -59,7 +59,16 @@ def test_trend_goes_with_a_steady_move(sign: int) -> None:
     found = vote("trend", path_of(wobble(60) + [0.01 * sign] * 60))
     assert np.sign(found.score[0, -1]) == sign
     assert found.confidence[0, -1] >= 0.6
-    assert np.isnan(found.score[0, 59])
+
+
+def test_trend_abstains_without_a_trend() -> None:
+    window = window_of(recorded())
+    found, adx = vote("trend", window), window.adx(14)
+    assert np.isnan(found.score[adx < 25.0]).all()
+    assert not np.isnan(found.score[adx >= 25.0]).any()
+    np.testing.assert_allclose(
+        found.confidence[(adx >= 25.0) & (adx < 50.0)], adx[(adx >= 25.0) & (adx < 50.0)] / 50.0
+    )
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -142,8 +151,7 @@ def test_later_bars_change_nothing_combined(known: int) -> None:
 @pytest.mark.parametrize("timeframe", ["5m", "1h"])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_recorded_candles_give_some_signals_but_not_constantly(name: str, timeframe: str) -> None:
-    candles = recorded(timeframe, 20)
-    window = window_of(candles)
+    window = window_of(read_candles(shared_path(RECORDED), timeframe, 20, 2000))
     signals = crossings(vote(name, window), 0.6, window.traded)
     per_thousand = 1000.0 * np.count_nonzero(signals) / window.traded.sum()
     assert 2.0 <= per_thousand <= 150.0
@@ -210,7 +218,7 @@ def constant(window: Window) -> Votes:
 
 
 def test_volatility_may_veto() -> None:
-    window = path_of(wobble(100) + [0.05, -0.05, 0.05, -0.05, 0.05])
+    window = path_of([*wobble(100), 0.05, -0.05, 0.05, -0.05, 0.05])
     checked = validate(constant(window), window, ValidatorParameters(max_volatility=2.0))
     assert checked.vetoes[0, -1] == Veto.VOLATILITY
     assert checked.votes.score[0, -1] == 0.0
@@ -281,8 +289,8 @@ def test_the_registry() -> None:
     [
         ("trend", {"fast": 1}, "fast must be between 2 and 100, got 1"),
         ("trend", {"fast": 30}, "fast must be below slow, got 30 and 26"),
-        ("trend", {"fast": 12.5}, "fast must be a int, got 12.5"),
-        ("trend", {"fast": True}, "fast must be a int, got True"),
+        ("trend", {"fast": 12.5}, "fast must be of type int, got 12.5"),
+        ("trend", {"fast": True}, "fast must be of type int, got True"),
         ("trend", {"fist": 3}, "strategy trend has no parameter 'fist': use fast, slow"),
         ("mean_reversion", {"rsi_distance": 46}, "rsi_distance must be between 5 and 45, got 46"),
         ("momentum", {"roc_threshold": float("nan")}, "roc_threshold must be between 0.1 and 10, got nan"),

@@ -84,10 +84,10 @@ def active(
     """
     rule = activity or Activity()
     measure = np.minimum(volatility, volume)
-    met = (measure >= rule.threshold) & traded
-    sign = np.where(met, np.sign(change), 0.0)
+    met = (measure >= rule.threshold) & (np.abs(change) > 0.0) & traded
+    sign = np.sign(np.where(met, change, 0.0)).astype(np.int8)
     strength = np.minimum(measure * (0.5 / rule.threshold), 1.0)
-    return Indication("active", None, sign.astype(np.int8), np.where(sign != 0.0, strength, 0.0))
+    return Indication("active", None, sign, np.where(met, strength, 0.0))
 
 
 def optimal(reversal: Indication, activity: Indication) -> Indication:

@@ -71,4 +71,4 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     """Raise Rejected unless a value has the type of its default; a whole number may stand for a float."""
     allowed = (int, float) if isinstance(default, float) else (type(default),)
     if isinstance(value, bool) or not isinstance(value, allowed):
-        raise Rejected(f"{name} must be a {type(default).__name__}, got {value!r}")
+        raise Rejected(f"{name} must be of type {type(default).__name__}, got {value!r}")

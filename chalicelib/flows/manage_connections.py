@@ -1,0 +1,159 @@
+"""Create, list, read and delete connections; called by the API and by local runs.
+
+A connection comes with its engine, which is stopped. Fields are named as in `domain.connection.Connection`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.domain.codec import from_plain
+from chalicelib.domain.connection import Connection, complete_intervals, validate
+from chalicelib.domain.engine import engine_subject
+from chalicelib.domain.ids import digest
+from chalicelib.domain.market import split_symbol
+from chalicelib.domain.records import AuditEntry
+from chalicelib.domain.strategies import parameters_of
+from chalicelib.errors import AlreadyExists, Conflict, NotFound, Rejected
+from chalicelib.flows.lifecycle import IDLE, create_item, require_connection
+from chalicelib.flows.world import World
+
+SET_BY_US = ("tenant", "created_at", "revision")
+RESERVED = frozenset({"start", "stop", "pause", "resume", "restart", "status", "health", "metrics"})
+"""Words that follow `/trade-engine/` in the addresses of the API, where connection ids stand too."""
+
+
+def create(world: World, tenant: str, wish: Mapping[str, Any], actor: str, correlation_id: str) -> Connection:
+    """Store a connection and its stopped engine; the same wish again finds what it made the first time.
+
+    Raises Rejected for what is wrong in the wish (fields, strategies, symbols the exchange does not have),
+    AlreadyExists if the id belongs to another connection. Nothing is stored in either case.
+    """
+    wanted = _wanted(tenant, wish)
+    present = world.connections.get(tenant, wanted.connection_id)
+    if present is None:
+        _check_markets(world, wanted)
+        present = _store(world, replace(wanted, created_at=world.now()))
+    if replace(present, created_at=0.0, revision=0) != wanted:
+        name = wanted.connection_id
+        raise AlreadyExists(
+            f"connection {name!r} is there already with other settings: delete it first, or choose another id"
+        )
+    create_item(world, engine_subject(tenant, present.connection_id), present.created_at)
+    _record(world, present, "create", present.created_at, actor, correlation_id)
+    return present
+
+
+def listed(world: World, tenant: str) -> tuple[Connection, ...]:
+    """Return the connections of a tenant in the order of their ids."""
+    return world.connections.list(tenant)
+
+
+def read(world: World, tenant: str, connection_id: str) -> Connection:
+    """Return one connection; NotFound says how to list those that exist."""
+    return require_connection(world, tenant, connection_id)
+
+
+def delete(world: World, tenant: str, connection_id: str, actor: str, correlation_id: str) -> Connection:
+    """Remove a connection, its engine and its snapshots; orders, positions and the audit log stay.
+
+    Raises NotFound, or Conflict while its engine runs or it still has open orders or positions. The connection
+    goes first, so that nobody can start it any more; what a death leaves over, the next creation removes.
+    """
+    connection = require_connection(world, tenant, connection_id)
+    _check_idle(world, connection)
+    try:
+        world.connections.delete(tenant, connection_id)
+    except NotFound:
+        raise NotFound(f"connection {connection_id!r} was deleted by somebody else meanwhile") from None
+    _remove_leftovers(world, connection)
+    _record(world, connection, "delete", world.now(), actor, correlation_id)
+    return connection
+
+
+def _wanted(tenant: str, wish: Mapping[str, Any]) -> Connection:
+    """Return the valid connection that a wish describes, without the fields that are ours to set."""
+    for name in SET_BY_US:
+        if name in wish:
+            raise Rejected(f"connection.{name} is set by the server: leave it out")
+    asked = from_plain(Connection, wish)
+    if asked.connection_id in RESERVED:
+        raise Rejected(f"connection_id {asked.connection_id!r} is a word of the API: choose another one")
+    wanted = validate(replace(asked, tenant=tenant, intervals=complete_intervals(asked.intervals)))
+    check_strategies(wanted)
+    return wanted
+
+
+def check_strategies(connection: Connection) -> None:
+    """Refuse strategies that do not exist and parameters that they do not take."""
+    for name, choice in connection.strategies.items():
+        parameters_of(name, choice.parameters)
+
+
+def _check_markets(world: World, connection: Connection) -> None:
+    """Refuse symbols that the exchange does not have, or that are not settled in one currency."""
+    quotes = sorted({split_symbol(symbol)[1] for symbol in connection.symbols})
+    if len(quotes) > 1:
+        raise Rejected(
+            f"symbols are quoted in {', '.join(quotes)}: use one connection for each quote currency"
+        )
+    markets = world.feed(connection.exchange).markets(connection.symbols)
+    missing = [symbol for symbol in connection.symbols if symbol not in markets]
+    if missing:
+        raise Rejected(f"{connection.exchange} has no symbol {missing[0]!r}: name symbols that it lists")
+
+
+def _store(world: World, connection: Connection) -> Connection:
+    _remove_leftovers(world, connection)
+    try:
+        return world.connections.create(connection)
+    except AlreadyExists:
+        present = world.connections.get(connection.tenant, connection.connection_id)
+        if present is None:
+            raise
+        return present
+
+
+def _remove_leftovers(world: World, connection: Connection) -> None:
+    """Remove the engine and the snapshots of a connection that is not there (any more)."""
+    world.engines.delete(engine_subject(connection.tenant, connection.connection_id))
+    world.objects.delete_all(connection.tenant, connection.connection_id)
+
+
+def _check_idle(world: World, connection: Connection) -> None:
+    tenant, name = connection.tenant, connection.connection_id
+    engine = world.engines.get(engine_subject(tenant, name))
+    if engine is not None and engine.status not in IDLE:
+        status = engine.status.value
+        raise Conflict(f"engine {name!r} is {status}: stop it first (POST /trade-engine/{name}/stop)")
+    positions = world.records.open_positions(tenant, name)
+    if positions:
+        raise Conflict(
+            f"connection {name!r} has {len(positions)} open positions: start its engine and let them close,"
+            " then stop it and delete again"
+        )
+    orders = world.records.open_orders(tenant, name)
+    if orders:
+        raise Conflict(
+            f"connection {name!r} has {len(orders)} orders that may still be at the exchange: start its engine"
+            " to settle them, then stop it and delete again"
+        )
+
+
+def _record(
+    world: World, connection: Connection, action: str, at: float, actor: str, correlation_id: str
+) -> None:
+    """Store the audit entry; its id is that of this very connection, so a repeated step stays one entry."""
+    subject = f"{connection.tenant}/connection#{connection.connection_id}"
+    audit = AuditEntry(
+        entry_id=digest(subject, action, connection.created_at),
+        at=at,
+        actor=actor,
+        action=action,
+        subject=subject,
+        correlation_id=correlation_id,
+        before="" if action == "create" else "present",
+        after="present" if action == "create" else "",
+        details={"exchange": connection.exchange, "mode": connection.mode},
+    )
+    world.records.put_new(connection.tenant, [audit])
