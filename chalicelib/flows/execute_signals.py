@@ -61,7 +61,7 @@ def execute_signals(world: World, batch: SignalBatch) -> dict[str, str]:
     turn = Turn(engine, KIND, engine.lease(KIND).fence, 0, now, _coordinator(world, batch.tenant))
     try:
         outcomes, traded = _execute(world, turn, batch)
-    except BaseException:
+    except Exception:
         world.engines.save(engine, KIND, turn.fence, None, ())
         raise
     after = replace(engine, cooldowns={**engine.cooldowns, **traded})

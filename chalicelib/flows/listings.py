@@ -61,13 +61,13 @@ def query_of(kind: str, parameters: Mapping[str, str]) -> Query:
 
 def page_of(world: World, tenant: str, kind: str, query: Query) -> Mapping[str, Any]:
     """Return `{"items": [...], "cursor": ...}`; NotFound for a connection that never was."""
+    names: tuple[str, ...] = (query.connection_id,)
     if kind == "audit":
-        return _collected(world, tenant, kind, query, ("",))
-    if not query.connection_id:
+        names = ("",)
+    elif not query.connection_id:
         names = tuple(connection.connection_id for connection in world.connections.list(tenant))
-        return _collected(world, tenant, kind, query, names)
-    page = _collected(world, tenant, kind, query, (query.connection_id,))
-    if not page["items"] and not query.cursor:
+    page = _collected(world, tenant, kind, query, names)
+    if query.connection_id and not page["items"] and not page["cursor"] and not query.cursor:
         # History outlives its connection, so only an empty answer needs the question whether it exists.
         require_connection(world, tenant, query.connection_id)
     return page

@@ -57,8 +57,9 @@ def read(world: World, tenant: str, connection_id: str) -> Connection:
 def delete(world: World, tenant: str, connection_id: str, actor: str, correlation_id: str) -> Connection:
     """Remove a connection, its engine and its snapshots; orders, positions and the audit log stay.
 
-    Raises NotFound, or Conflict while its engine runs or it still has open orders or positions. The connection
-    goes first, so that nobody can start it any more; what a death leaves over, the next creation removes.
+    Raises NotFound, or Conflict while its engine runs or it still has open orders or positions. The
+    connection goes first, so that nobody can start it any more; what a death leaves over, the next creation
+    removes.
     """
     connection = require_connection(world, tenant, connection_id)
     _check_idle(world, connection)
@@ -135,8 +136,8 @@ def _check_idle(world: World, connection: Connection) -> None:
     orders = world.records.open_orders(tenant, name)
     if orders:
         raise Conflict(
-            f"connection {name!r} has {len(orders)} orders that may still be at the exchange: start its engine"
-            " to settle them, then stop it and delete again"
+            f"connection {name!r} has {len(orders)} orders that may still be at the exchange: start its"
+            " engine to settle them, then stop it and delete again"
         )
 
 

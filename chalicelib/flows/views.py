@@ -53,7 +53,9 @@ def engine_status(world: World, tenant: str, connection_id: str) -> Mapping[str,
 def health(world: World, tenant: str) -> Mapping[str, Any]:
     """Return the judgement per engine and the worst of them; engines at rest do not count."""
     now, coordinator = world.now(), present_coordinator(world, tenant)
-    engines = [_health(world, coordinator, engine, now) for engine in tenant_engines(world, tenant)]
+    known = {connection.connection_id for connection in world.connections.list(tenant)}
+    present = (engine for engine in tenant_engines(world, tenant) if engine.connection_id in known)
+    engines = [_health(world, coordinator, engine, now) for engine in present]
     worst = max((e["health"] for e in engines if e["health"] != IDLE), key=LEVELS.index, default=IDLE)
     return {
         "now": now,

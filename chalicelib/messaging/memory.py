@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chalicelib.domain.messages import Event, SignalBatch, Tick
 from chalicelib.messaging.codec import decode_event, decode_signals, decode_tick, encode
-from chalicelib.messaging.sqs import deduplication_id, delay_seconds, split
+from chalicelib.messaging.envelope import deduplication_id, delay_seconds, split
 
 
 class MemoryTickQueue:

@@ -2,56 +2,73 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
 from chalicelib.errors import Retryable, StaleWrite
 
 CONDITION_FAILED = "ConditionalCheckFailed"
-_RETRYABLE = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-    "InternalServerError",
-    "ServiceUnavailable",
-    "SlowDown",
-}
+_SERVER_ERROR = 500
+_PASSING = frozenset(
+    {
+        "InternalError",
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn lost conditions into StaleWrite and passing AWS troubles into Retryable; the rest is a bug."""
+    """Turn lost conditions into StaleWrite and passing AWS troubles into Retryable; the rest is a bug.
+
+    A transaction that was cancelled by its conditions alone stays a TransactWriteError, for
+    `failed_conditions`.
+    """
     try:
         yield
+    except TransactWriteError as error:
+        reasons = {reason.code for reason in error.cancellation_reasons if reason}
+        if reasons == {CONDITION_FAILED}:
+            raise
+        if reasons & _PASSING:
+            raise Retryable(f"{what}: {', '.join(sorted(reasons))}") from error
+        raise _meaning(what, error.cause) or error from error.cause
     except PynamoDBException as error:
-        cause = error.cause
-        code = error.cause_response_code or ""
-        if code.startswith(CONDITION_FAILED):
-            raise StaleWrite(f"{what} was written by somebody else") from error
-        if code in _RETRYABLE or isinstance(cause, BotoCoreError):
-            raise Retryable(f"{what}: {code or cause}") from error
-        raise
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code.startswith(CONDITION_FAILED):
-            raise StaleWrite(f"{what} was written by somebody else") from error
-        if code in _RETRYABLE:
-            raise Retryable(f"{what}: {code}") from error
-        raise
-    except BotoCoreError as error:
-        raise Retryable(f"{what}: {error}") from error
+        raise _meaning(what, error.cause) or error from error.cause
+    except (ClientError, BotoCoreError) as error:
+        meaning = _meaning(what, error)
+        if meaning is None:
+            raise
+        raise meaning from error
 
 
-def failed_conditions(error: Any) -> list[bool] | None:
-    """Return per part of a cancelled transaction whether its condition failed; None for another cause."""
-    reasons = getattr(error, "cancellation_reasons", None)
-    if not reasons:
+def _meaning(what: str, cause: Exception | None) -> Retryable | None:
+    if isinstance(cause, BotoCoreError):
+        return Retryable(f"{what}: {cause}")
+    if not isinstance(cause, ClientError):
         return None
-    codes = [reason.code if reason else "" for reason in reasons]
-    if any(code not in ("", "None", CONDITION_FAILED) for code in codes):
-        return None
-    return [code == CONDITION_FAILED for code in codes]
+    code = cause.response["Error"]["Code"]
+    if code.startswith(CONDITION_FAILED):
+        return StaleWrite(f"{what} was written by somebody else")
+    status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _PASSING or status >= _SERVER_ERROR:
+        return Retryable(f"{what}: {code}")
+    return None
+
+
+def failed_conditions(error: TransactWriteError) -> list[bool]:
+    """Return per part of a transaction that its conditions cancelled whether its own one failed."""
+    return [reason is not None for reason in error.cancellation_reasons]

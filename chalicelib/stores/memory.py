@@ -241,16 +241,16 @@ class MemoryRecordStore:
 
 
 def check_revisions(found: Sequence[tuple[Any, Any, str]]) -> None:
-    """Compare (record to write, stored one or None, its name); raise StaleWrite or AlreadyExists.
+    """Compare (record to write, stored one or None, its name); raise AlreadyExists or StaleWrite.
 
-    A moved revision comes first: it is tried again, and the new decision may not write the other record.
+    A new record that is there comes first: it proves an earlier attempt.
     """
-    for record, stored, name in found:
-        if record.revision and (stored is None or stored.revision != record.revision):
-            raise StaleWrite(f"{type(record).__name__} {name} is not at revision {record.revision} any more")
     for record, stored, name in found:
         if not record.revision and stored is not None:
             raise AlreadyExists(f"{type(record).__name__} {name} is there already")
+    for record, stored, name in found:
+        if record.revision and (stored is None or stored.revision != record.revision):
+            raise StaleWrite(f"{type(record).__name__} {name} was written by somebody else")
 
 
 class MemoryPaperLedger:

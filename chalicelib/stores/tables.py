@@ -4,17 +4,16 @@ Every partition key begins with the tenant; every item carries schema version, r
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.config import Config
 from botocore.session import get_session
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
 from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
 from chalicelib.settings import SCHEMA, Settings
-
-M = TypeVar("M", bound="Item")
 
 CONFIG = Config(
     parameter_validation=False,
@@ -25,42 +24,44 @@ CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
+"""For the clients of all services. Transactions carry a token, so that a retried one is applied once."""
 
 
-class Item(Model):
-    """Base of all tables."""
+class OpenIndex(LocalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """Sparse and strongly consistent: only items of open orders and positions have `open_since`."""
+
+    class Meta:
+        index_name = "open"
+        projection = AllProjection()
+
+    partition = UnicodeAttribute(hash_key=True, attr_name="pk")
+    open_since = UnicodeAttribute(range_key=True)
+
+
+class TimeIndex(LocalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """By creation, for listings of records whose ids do not sort by time."""
+
+    class Meta:
+        index_name = "by_time"
+        projection = AllProjection()
+
+    partition = UnicodeAttribute(hash_key=True, attr_name="pk")
+    created = UnicodeAttribute(range_key=True)
+
+
+class KeyedItem(Model):
+    """What every table has: partition and sort key."""
+
+    Meta: Any
 
     partition = UnicodeAttribute(hash_key=True, attr_name="pk")
     sort = UnicodeAttribute(range_key=True, attr_name="sk")
-    document = UnicodeAttribute()
+    revision = NumberAttribute()
     schema_version = NumberAttribute(default=SCHEMA)
-    revision = NumberAttribute(default=0)
-    correlation_id = UnicodeAttribute(null=True)
+    correlation_id = UnicodeAttribute(default="")
 
 
-class OpenOrders(LocalSecondaryIndex[Any]):
-    """Sparse and strongly consistent: only orders that are not terminal have `open_since`."""
-
-    class Meta:
-        index_name = "open"
-        projection = AllProjection()
-
-    partition = UnicodeAttribute(hash_key=True, attr_name="pk")
-    open_since = UnicodeAttribute(range_key=True)
-
-
-class OpenPositions(LocalSecondaryIndex[Any]):
-    """Sparse and strongly consistent: only positions that are opening or open have `open_since`."""
-
-    class Meta:
-        index_name = "open"
-        projection = AllProjection()
-
-    partition = UnicodeAttribute(hash_key=True, attr_name="pk")
-    open_since = UnicodeAttribute(range_key=True)
-
-
-class EngineItem(Model):
+class EngineItem(KeyedItem):
     """Coordinators, engines, feeds. One attribute per field, because ticks write different ones at once.
 
     Leases are `lease_KIND_owner|until|fence|slot`, beats `beat_KIND`: made by expressions, not declared here.
@@ -69,8 +70,11 @@ class EngineItem(Model):
     class Meta:
         table_name = "engines"
 
-    partition = UnicodeAttribute(hash_key=True, attr_name="pk")
-    sort = UnicodeAttribute(range_key=True, attr_name="sk")
+
+class Item(KeyedItem):
+    """An item whose value is one JSON document."""
+
+    document = UnicodeAttribute()
 
 
 class ConnectionItem(Item):
@@ -78,31 +82,37 @@ class ConnectionItem(Item):
         table_name = "connections"
 
 
-class OrderItem(Item):
+class TimedItem(Item):
+    """A record that is listed by time; `open_since` only while it is open."""
+
+    created = UnicodeAttribute()
+    open_since = UnicodeAttribute(null=True)
+    by_time = TimeIndex()
+
+
+class OrderItem(TimedItem):
     class Meta:
         table_name = "orders"
 
-    open_since = UnicodeAttribute(null=True)
-    open = OpenOrders()
+    open = OpenIndex()
 
 
-class PositionItem(Item):
+class PositionItem(TimedItem):
     class Meta:
         table_name = "positions"
         stream_view_type = "NEW_AND_OLD_IMAGES"
 
-    open_since = UnicodeAttribute(null=True)
-    open = OpenPositions()
+    open = OpenIndex()
+
+
+class SessionItem(TimedItem):
+    class Meta:
+        table_name = "sessions"
 
 
 class SignalItem(Item):
     class Meta:
         table_name = "signals"
-
-
-class SessionItem(Item):
-    class Meta:
-        table_name = "sessions"
 
 
 class AuditItem(Item):
@@ -115,7 +125,7 @@ class PaperItem(Item):
         table_name = "paper"
 
 
-MODELS: dict[str, type[Model]] = {
+MODELS: dict[str, type[KeyedItem]] = {
     "engines": EngineItem,
     "connections": ConnectionItem,
     "positions": PositionItem,
@@ -128,25 +138,32 @@ MODELS: dict[str, type[Model]] = {
 
 
 def bind_tables(settings: Settings, on_call: Callable[[str], None] | None = None) -> Any:
-    """Point all models at the stage's tables through one shared client, and return that client.
+    """Point all models at the stage's tables through one shared botocore client, and return that client.
 
-    `on_call` hears the name of each operation once, retries not counted.
+    `on_call` hears each operation once (`dynamodb.UpdateItem`), retries not counted.
     """
-    client = get_session().create_client(
-        "dynamodb", settings.region, endpoint_url=settings.endpoint_url or None, config=CONFIG
-    )
+    endpoint = settings.endpoint_url or None
+    client = get_session().create_client("dynamodb", settings.region, endpoint_url=endpoint, config=CONFIG)
     if on_call is not None:
-        heard = on_call
-        client.meta.events.register(
-            "before-call.dynamodb", lambda model, **_: heard(f"dynamodb.{model.name}")
-        )
+        client.meta.events.register("before-call.dynamodb", _hearing(on_call))
     for name, model in MODELS.items():
-        meta: Any = model.Meta  # type: ignore[attr-defined]
-        meta.table_name = settings.table(name)
-        meta.region = settings.region
-        meta.host = settings.endpoint_url or None
-        meta.billing_mode = "PAY_PER_REQUEST"
+        model.Meta.table_name = settings.table(name)
+        model.Meta.region = settings.region
+        model.Meta.host = endpoint
+        model.Meta.billing_mode = "PAY_PER_REQUEST"
         model._connection = None
-        # One client for all models: PynamoDB would build one each, at 50 ms of cold start.
-        model._get_connection().connection._client = client
+        # One client for all models: PynamoDB would build one for each, at 50 ms of cold start.
+        connection_of(model)._client = client
     return client
+
+
+def connection_of(model: type[KeyedItem]) -> Connection:
+    """Return the connection of a bound model; transactions over several tables may use any."""
+    return model._get_connection().connection
+
+
+def _hearing(on_call: Callable[[str], None]) -> Callable[..., None]:
+    def heard(model: Any, **_: Any) -> None:
+        on_call(f"dynamodb.{model.name}")
+
+    return heard

@@ -1,0 +1,293 @@
+"""Public market data of real exchanges through ccxt: closed candles, tickers and trading rules.
+
+The only file that knows how ccxt is loaded: its package `__init__` imports a hundred exchanges (600 ms), so
+the package is entered into `sys.modules` without running it and one exchange's module is imported.
+"""
+
+import importlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from chalicelib.domain.candles import FIELDS, Candles, empty_candles, timeframe_name
+from chalicelib.domain.market import Market, MarketType, Ticker
+from chalicelib.errors import Retryable, UsageError
+
+EXCHANGES = ("binance", "bybit", "bingx")
+REQUESTS_PER_SECOND = {"binance": 10.0, "bybit": 8.0, "bingx": 8.0}
+TIMEOUT = 10.0
+PAUSE_AFTER_LIMIT = 60.0
+"""Seconds without any call after the exchange said that its rate limit is reached."""
+
+LIGHT_PAGE, FULL_PAGE = 99, 1000
+"""Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
+
+_THREADS = 4
+_MARKET_KINDS: Mapping[MarketType, str] = {"spot": "spot", "swap": "linear"}
+
+
+class PublicFeed:
+    """The market feed of one exchange. Shared between threads; clients are made when first needed."""
+
+    def __init__(
+        self,
+        exchange: str,
+        prepare: Callable[[Any], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take an exchange of `EXCHANGES`; `prepare` gets each new ccxt client (adapters, addresses)."""
+        if exchange not in EXCHANGES:
+            raise UsageError(f"unknown exchange {exchange!r}: use one of {', '.join(EXCHANGES)}")
+        self._exchange = exchange
+        self._prepare = prepare
+        self._pace = Pace(REQUESTS_PER_SECOND[exchange], sleep, clock)
+        self._lock = threading.Lock()
+        self._clients: dict[MarketType, Any] = {}
+
+    def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]:
+        """Return the trading rules; UsageError names a symbol that the exchange does not trade."""
+        return {symbol: _market(self._known(symbol), self._exchange) for symbol in symbols}
+
+    def closed_candles(self, symbols: Sequence[str], timeframe: int, since: int, now: float) -> Candles:
+        """Fetch the candles that open at or after `since` and are closed at `now`; gaps stay NaN.
+
+        Raises Retryable if any symbol cannot be read: half a fetch would look like a gap.
+        """
+        start = -(-since // timeframe) * timeframe
+        end = int(now) // timeframe * timeframe
+        candles = empty_candles(tuple(symbols), timeframe, start, max(0, (end - start) // timeframe))
+        if not candles.bars or not symbols:
+            return candles
+        for symbol in symbols:
+            self._known(symbol)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            pages = pool.map(lambda symbol: self._history(symbol, timeframe, start, end), symbols)
+            for row, rows in enumerate(pages):
+                _lay(candles, row, rows)
+        return candles
+
+    def tickers(self, symbols: Sequence[str], now: float) -> Mapping[str, Ticker]:
+        """Fetch the latest prices in one request per market type; a symbol without any is left out."""
+        found: dict[str, Ticker] = {}
+        for market_type in _MARKET_KINDS:
+            wanted = [symbol for symbol in symbols if (":" in symbol) == (market_type == "swap")]
+            if wanted:
+                found.update(self._tickers(market_type, wanted, now))
+        return {symbol: found[symbol] for symbol in symbols if symbol in found}
+
+    def _tickers(self, market_type: MarketType, symbols: list[str], now: float) -> dict[str, Ticker]:
+        client = self._client(market_type)
+        seen = self._call(client.fetch_tickers, symbols)
+        if any(not seen.get(symbol, {}).get("bid") for symbol in symbols) and client.has["fetchBidsAsks"]:
+            books = self._call(client.fetch_bids_asks, symbols)
+            for symbol, book in books.items():
+                prices = {side: book[side] for side in ("bid", "ask") if book.get(side)}
+                seen.setdefault(symbol, {}).update(prices)
+        return {symbol: ticker for symbol in symbols if (ticker := _ticker(symbol, seen.get(symbol), now))}
+
+    def _history(self, symbol: str, timeframe: int, start: int, end: int) -> list[list[float]]:
+        """Fetch page after page until the last closed candle; each page starts after the one before."""
+        client = self._client(_type_of(symbol))
+        rows: list[list[float]] = []
+        at = start
+        while at < end:
+            missing = (end - at) // timeframe
+            limit = missing if missing <= LIGHT_PAGE else min(missing, FULL_PAGE)
+            page = self._call(client.fetch_ohlcv, symbol, timeframe_name(timeframe), at * 1000, limit)
+            fresh = [row for row in page if at <= row[0] // 1000 < end]
+            if not fresh:
+                break
+            rows.extend(fresh)
+            at = int(fresh[-1][0]) // 1000 + timeframe
+        return rows
+
+    def _known(self, symbol: str) -> Mapping[str, Any]:
+        market = self._client(_type_of(symbol)).markets.get(symbol)
+        if market is None or market.get("active") is False:
+            raise UsageError(f"{self._exchange} does not trade {symbol!r}: use symbols such as BTC/USDT")
+        return dict(market)
+
+    def _client(self, market_type: MarketType) -> Any:
+        """Return the client of a market type, with its markets loaded."""
+        with self._lock:
+            if market_type not in self._clients:
+                client = _new_client(self._exchange, market_type)
+                if self._prepare:
+                    self._prepare(client)
+                self._call(client.load_markets)
+                self._clients[market_type] = client
+            return self._clients[market_type]
+
+    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        self._pace.wait()
+        with _translated(self._exchange, self._pace):
+            return method(*arguments)
+
+
+class Pace:
+    """Spaces the requests to one exchange, and holds all of them back after its rate limit was reached."""
+
+    def __init__(self, per_second: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
+        self._interval = 1 / per_second
+        self._sleep = sleep
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._closed_until = 0.0
+
+    def wait(self) -> None:
+        """Wait for the next free moment; Retryable at once while the exchange holds us off."""
+        with self._lock:
+            moment = self._clock()
+            if moment < self._closed_until:
+                seconds = self._closed_until - moment
+                raise Retryable(f"the rate limit was reached: no request for another {seconds:.0f} s")
+            start = max(moment, self._next)
+            self._next = start + self._interval
+        if start > moment:
+            self._sleep(start - moment)
+
+    def hold(self) -> None:
+        """Let no request through for a while."""
+        with self._lock:
+            self._closed_until = self._clock() + PAUSE_AFTER_LIMIT
+
+
+def reachable(exchange: str, timeout: float = 3.0, prepare: Callable[[Any], None] | None = None) -> bool:
+    """Tell within `timeout` seconds whether the exchange's public API answers.
+
+    The question is asked in a thread of its own, because a look-up of the host's name may hang for longer
+    than any timeout of the HTTP client.
+    """
+    answered = threading.Event()
+
+    def ask() -> None:
+        with _translated(exchange, None):
+            client = _new_client(exchange, "spot")
+            client.timeout = int(timeout * 1000)
+            if prepare:
+                prepare(client)
+            client.fetch_time()
+            answered.set()
+
+    thread = threading.Thread(target=_quietly, args=(ask,), daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return answered.is_set()
+
+
+def load_exchange_class(exchange: str) -> Any:
+    """Import one exchange's synchronous class without the package `__init__` of ccxt."""
+    if "ccxt" not in sys.modules:
+        spec = find_spec("ccxt")
+        if spec is None or spec.submodule_search_locations is None:
+            raise UsageError("live market data needs ccxt: pip install ccxt, or use --data or --market sim")
+        package = ModuleType("ccxt")
+        package.__path__ = list(spec.submodule_search_locations)
+        package.__spec__ = spec
+        sys.modules["ccxt"] = package
+    return getattr(importlib.import_module(f"ccxt.{exchange}"), exchange)
+
+
+def _new_client(exchange: str, market_type: MarketType) -> Any:
+    client = load_exchange_class(exchange)(
+        {
+            "timeout": int(TIMEOUT * 1000),
+            "enableRateLimit": False,
+            # Never `defaultType` swap: it turns BTC/USDT into the perpetual without a word.
+            "options": {"defaultType": "spot", "fetchMarkets": {"types": [_MARKET_KINDS[market_type]]}},
+        }
+    )
+    client.has["fetchCurrencies"] = False
+    return client
+
+
+@contextmanager
+def _translated(exchange: str, pace: Pace | None) -> Iterator[None]:
+    """Turn what ccxt raises into our errors: reading public data again is always safe."""
+    load_exchange_class(exchange)
+    errors = importlib.import_module("ccxt.base.errors")
+    try:
+        yield
+    except errors.BadSymbol as error:
+        raise UsageError(f"{exchange} does not know the symbol: {error}") from error
+    except (errors.RateLimitExceeded, errors.DDoSProtection) as error:
+        if pace:
+            pace.hold()
+        raise Retryable(f"{exchange}: the rate limit is reached: {error}") from error
+    # A body that is not what was asked for (HTML, null) makes ccxt's parsers fail with Python's own errors.
+    except (errors.BaseError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise Retryable(f"{exchange} did not answer as it should: {type(error).__name__}: {error}") from error
+
+
+def _quietly(call: Callable[[], None]) -> None:
+    """Run a question whose only answer is whether it succeeded."""
+    try:
+        call()
+    except (Retryable, UsageError):
+        return
+
+
+def _type_of(symbol: str) -> MarketType:
+    return "swap" if ":" in symbol else "spot"
+
+
+def _market(raw: Mapping[str, Any], exchange: str) -> Market:
+    limits, precision = raw["limits"], raw["precision"]
+    amount_step, price_step = _decimal(precision["amount"]), _decimal(precision["price"])
+    if not amount_step or not price_step:
+        raise UsageError(f"{exchange} names no price or amount step for {raw['symbol']}: leave it out")
+    return Market(
+        symbol=raw["symbol"],
+        base=raw["base"],
+        quote=raw["quote"],
+        type="swap" if raw["swap"] else "spot",
+        amount_step=amount_step,
+        price_step=price_step,
+        min_amount=_decimal(limits["amount"]["min"]) or amount_step,
+        min_notional=_decimal(limits["cost"]["min"]) or Decimal(0),
+        max_amount=_decimal(limits["amount"]["max"]),
+    )
+
+
+def _ticker(symbol: str, raw: Mapping[str, Any] | None, now: float) -> Ticker | None:
+    last = _decimal(raw.get("last")) if raw else None
+    if not raw or not last:
+        return None
+    stamp = raw.get("timestamp")
+    return Ticker(
+        symbol=symbol,
+        bid=_decimal(raw.get("bid")) or last,
+        ask=_decimal(raw.get("ask")) or last,
+        last=last,
+        time=min(stamp / 1000, now) if stamp else now,
+    )
+
+
+def _lay(candles: Candles, row: int, rows: list[list[float]]) -> None:
+    """Write fetched rows (milliseconds, open, high, low, close, volume) onto the grid, if they fit it."""
+    if not rows:
+        return
+    table = np.array(rows, dtype=np.float64)
+    offset = table[:, 0] // 1000 - candles.open_time[0]
+    sound = (
+        np.isfinite(table).all(axis=1) & (table[:, 1:5] > 0).all(axis=1) & (offset % candles.timeframe == 0)
+    )
+    columns = (offset[sound] // candles.timeframe).astype(np.int64)
+    for number, field in enumerate(FIELDS, start=1):
+        getattr(candles, field)[row, columns] = table[sound, number]
+
+
+def _decimal(value: float | None) -> Decimal | None:
+    """Return a ccxt number as the decimal it was written as; None and 0 say nothing."""
+    return Decimal(str(value)) if value else None

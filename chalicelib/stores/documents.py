@@ -1,0 +1,126 @@
+"""Items with a JSON document: from values, to values, and in transactions against their revisions."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.transactions import TransactWrite
+
+from chalicelib.domain.codec import from_plain, to_plain
+from chalicelib.domain.records import Fence
+from chalicelib.errors import AlreadyExists, StaleWrite
+from chalicelib.stores.failures import failed_conditions, translated
+from chalicelib.stores.tables import EngineItem, Item, OrderItem, connection_of
+
+T = TypeVar("T")
+
+
+def to_document(value: Any) -> str:
+    """Return a dataclass as compact JSON without its revision, which is an attribute of the item."""
+    plain = to_plain(value)
+    del plain["revision"]
+    return json.dumps(plain, separators=(",", ":"))
+
+
+def from_document(kind: type[T], document: str, revision: float) -> T:
+    """Build the value of an item; fields of a newer schema are left out, absent ones have their defaults."""
+    return from_plain(kind, {**json.loads(document), "revision": int(revision)}, known_only=False)
+
+
+def value_of(kind: type[T], item: Item) -> T:
+    """Build the value of an item."""
+    return from_document(kind, item.document, item.revision)
+
+
+def find(kind: type[T], model: type[Item], partition: str, sort: str) -> T | None:
+    """Read one item (strongly consistent): 1 call."""
+    try:
+        with translated(sort):
+            item = model.get(partition, sort, consistent_read=True)
+    except model.DoesNotExist:
+        return None
+    return value_of(kind, item)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One item to store, if the stored revision is one less than its own (1: not there)."""
+
+    item: Item
+    name: str
+
+    @property
+    def is_new(self) -> bool:
+        return int(self.item.revision) == 1
+
+    @property
+    def condition(self) -> Condition:
+        return Item.sort.does_not_exist() if self.is_new else Item.revision == int(self.item.revision) - 1
+
+
+def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
+    """Store all items or none, under a fence if given: 1 call.
+
+    Raises StaleWrite when the fence has moved; AlreadyExists when a new item is there, because that proves an
+    earlier attempt; else StaleWrite when a revision has moved.
+    """
+    if len(writes) == 1 and fence is None:
+        _store_one(writes[0])
+        return
+    try:
+        with translated(writes[0].name), TransactWrite(connection=connection_of(OrderItem)) as transaction:
+            if fence is not None:
+                transaction.condition_check(
+                    EngineItem,
+                    fence.subject.tenant,
+                    fence.subject.name,
+                    condition=Path([f"lease_{fence.kind}_fence"]) == fence.number,
+                )
+            for write in writes:
+                transaction.save(write.item, condition=write.condition)
+    except TransactWriteError as error:
+        failed = failed_conditions(error)
+        if fence is not None and failed.pop(0):
+            raise StaleWrite(f"{fence.kind} of {fence.subject.text} has a newer holder") from error
+        lost = [write for write, moved in zip(writes, failed, strict=True) if moved]
+        raise _lost(lost) from error
+
+
+def _store_one(write: Write) -> None:
+    try:
+        with translated(write.name):
+            write.item.save(condition=write.condition)
+    except StaleWrite as error:
+        raise _lost([write]) from error
+
+
+def _lost(writes: Sequence[Write]) -> AlreadyExists | StaleWrite:
+    for write in writes:
+        if write.is_new:
+            return AlreadyExists(f"{write.name} is there already")
+    return StaleWrite(f"{writes[0].name} was written by somebody else")
+
+
+def store_new(items: Sequence[Item], most: int, key: Callable[[Item], object]) -> None:
+    """Store those items that are not there, `most` in a transaction: 1 call each, 2 if some were there."""
+    unique = list({key(item): item for item in reversed(items)}.values())[::-1]
+    for start in range(0, len(unique), most):
+        left = unique[start : start + most]
+        while left:
+            left = _left_over(left)
+
+
+def _left_over(items: list[Item]) -> list[Item]:
+    """Store all items or none, and return those of them that may still be stored; always fewer."""
+    try:
+        with translated("records"), TransactWrite(connection=connection_of(OrderItem)) as transaction:
+            for item in items:
+                transaction.save(item, condition=Item.sort.does_not_exist())
+    except TransactWriteError as error:
+        failed = failed_conditions(error)
+        return [item for item, there in zip(items, failed, strict=True) if not there]
+    return []

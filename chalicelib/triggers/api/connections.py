@@ -1,0 +1,51 @@
+"""Routes `/connections`: create, list, read and delete."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalice import Blueprint
+
+from chalicelib import wiring
+from chalicelib.domain.connection import Connection
+from chalicelib.flows import manage_connections
+from chalicelib.triggers.api.requests import body_of, caller, no_parameters
+from chalicelib.triggers.handler import answered
+
+blueprint = Blueprint(__name__)
+
+
+@blueprint.route("/connections", methods=["POST"])
+@answered("create_connection")
+def create_connection() -> Connection:
+    """Create a connection and its stopped engine from the JSON object in the body."""
+    request = blueprint.current_request
+    who, wish = caller(request), body_of(request)
+    return manage_connections.create(wiring.world(), who.tenant, wish, who.actor, who.correlation_id)
+
+
+@blueprint.route("/connections")
+@answered("list_connections")
+def list_connections() -> Mapping[str, Any]:
+    """Answer with all connections."""
+    no_parameters(blueprint.current_request)
+    who = caller(blueprint.current_request)
+    return {"items": manage_connections.listed(wiring.world(), who.tenant)}
+
+
+@blueprint.route("/connections/{connection_id}")
+@answered("read_connection")
+def read_connection(connection_id: str) -> Connection:
+    """Answer with one connection."""
+    no_parameters(blueprint.current_request)
+    who = caller(blueprint.current_request)
+    return manage_connections.read(wiring.world(), who.tenant, connection_id)
+
+
+@blueprint.route("/connections/{connection_id}", methods=["DELETE"])
+@answered("delete_connection")
+def delete_connection(connection_id: str) -> Mapping[str, Any]:
+    """Delete a connection whose engine is stopped."""
+    no_parameters(blueprint.current_request)
+    who = caller(blueprint.current_request)
+    manage_connections.delete(wiring.world(), who.tenant, connection_id, who.actor, who.correlation_id)
+    return {"deleted": connection_id}
