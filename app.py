@@ -1,6 +1,6 @@
 """The Chalice app: registers the blueprints of all triggers, nothing else."""
 
-from chalice import Chalice
+from chalice.app import Chalice
 
 from chalicelib.triggers import execute_signals, heartbeat, publish_positions, record_events, ticks
 from chalicelib.triggers.api import connections, records, trade_engine

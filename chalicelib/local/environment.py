@@ -50,11 +50,12 @@ class _FormatByName(logging.Formatter):
 
 
 def log_to(path: Path, loggers: Iterable[logging.Logger]) -> None:
-    """Send all logs to one file that rotates; `loggers` are those that write to the terminal of themselves."""
-    formats = {}
+    """Send all logs to one file that rotates; `loggers` are those that would write to the terminal."""
+    formats: dict[str, logging.Formatter] = {}
     for logger in loggers:
         own = [handler.formatter for handler in logger.handlers if handler.formatter is not None]
-        formats.update({logger.name: formatter for formatter in own[:1]})
+        if own:
+            formats[logger.name] = own[0]
         logger.handlers[:] = []
         logger.propagate = True
     handler = RotatingFileHandler(

@@ -1,12 +1,11 @@
 """Chooses the market of a run: recorded candles, public live candles, or the built-in simulator."""
 
 from dataclasses import dataclass
-from importlib import import_module
 
 from chalicelib.domain.candles import between, timeframe_seconds
 from chalicelib.domain.connection import PaperTerms
 from chalicelib.domain.market import MarketType
-from chalicelib.errors import UsageError
+from chalicelib.errors import Retryable, UsageError
 from chalicelib.flows.world import MarketFeed
 from chalicelib.local.candle_files import candle_files, read_candles
 from chalicelib.local.options import RunOptions
@@ -37,7 +36,11 @@ def choose_market(options: RunOptions) -> ChosenMarket:
     if options.market == "sim":
         return _simulated(options, "")
     if _reachable(options.exchange):
-        return _public(options)
+        try:
+            return _public(options)
+        except Retryable:
+            if options.market != "auto":
+                raise
     if options.market == "binance":
         raise UsageError(
             f"no answer from {options.exchange} within {REACH_SECONDS:.0f} s: "
@@ -100,21 +103,45 @@ def _simulated(options: RunOptions, because: str) -> ChosenMarket:
 
 
 def _public(options: RunOptions) -> ChosenMarket:
-    feed: MarketFeed = import_module("chalicelib.exchanges.ccxt_public").PublicFeed(options.exchange)
+    from chalicelib.exchanges.ccxt_public import PublicFeed
+
+    feed = PublicFeed(options.exchange)
     symbols = options.symbols
     if isinstance(symbols, int):
-        if symbols > len(MAJORS):
-            raise UsageError(f"a number of --symbols means the {len(MAJORS)} best-known: name more as a list")
-        settled = f":{QUOTE}" if options.market_type == "swap" else ""
-        names = tuple(f"{base}/{QUOTE}{settled}" for base in MAJORS[:symbols])
+        names = _best_known(feed, symbols, options)
     else:
         names = _named(symbols, options.market_type)
-    feed.markets(names)
+        feed.markets(names)
     return ChosenMarket(feed, "public", f"public live candles of {options.exchange}", names)
 
 
+def _best_known(feed: MarketFeed, count: int, options: RunOptions) -> tuple[str, ...]:
+    """Return the first `count` majors that the exchange trades."""
+    settled = f":{QUOTE}" if options.market_type == "swap" else ""
+    found: list[str] = []
+    for base in MAJORS:
+        if len(found) == count:
+            break
+        symbol = f"{base}/{QUOTE}{settled}"
+        try:
+            feed.markets([symbol])
+        except UsageError:
+            continue
+        found.append(symbol)
+    if len(found) < count:
+        raise UsageError(
+            f"{count} --symbols of {options.exchange}: name them, a number goes up to {len(found)}"
+        )
+    return tuple(found)
+
+
 def _reachable(exchange: str) -> bool:
-    return bool(import_module("chalicelib.exchanges.ccxt_public").reachable(exchange, REACH_SECONDS))
+    # ccxt is imported by nobody who does not ask an exchange.
+    from chalicelib.exchanges.ccxt_public import EXCHANGES, reachable
+
+    if exchange not in EXCHANGES:
+        raise UsageError(f"unknown exchange {exchange!r}: use one of {', '.join(EXCHANGES)}")
+    return reachable(exchange, REACH_SECONDS)
 
 
 def _named(symbols: tuple[str, ...], market_type: MarketType) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,26 +11,28 @@ from pynamodb.expressions.operand import Path
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.codec import from_plain, to_plain
-from chalicelib.domain.engine import PUBLIC_TENANT, Engine, Subject
+from chalicelib.domain.engine import Engine, Subject
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.records import AuditEntry
 from chalicelib.errors import AlreadyExists, StaleWrite
 from chalicelib.settings import SCHEMA
-from chalicelib.stores.failures import CONDITION_FAILED, failed_conditions, translated
-from chalicelib.stores.records import audit_item
-from chalicelib.stores.tables import EngineItem
+from chalicelib.stores import keys
+from chalicelib.stores.failures import failed_conditions, translated
+from chalicelib.stores.records import record_item
+from chalicelib.stores.tables import AuditItem, EngineItem, connection_of
 
 Image = Mapping[str, Mapping[str, str]]
 
 _OWN_NAMES = frozenset({"subject", "leases", "beats", "revision"})
-FIELDS = tuple(field.name for field in fields(Engine) if field.name not in _OWN_NAMES)
+_FIELDS = tuple(field.name for field in fields(Engine) if field.name not in _OWN_NAMES)
 # DynamoDB reserves `status` and others: every field is stored under this prefix.
 _PREFIX = "f_"
+_ONE = {"N": "1"}
 
 
 class DynamoEngineStore:
-    """Coordinators, engines and feeds in DynamoDB, one item each; `client` is that of `bind_tables`."""
+    """What `flows.world.EngineStore` asks for; `client` is that of `tables.bind_tables`."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -54,47 +56,47 @@ class DynamoEngineStore:
                 answer = self._client.scan(TableName=self._table, ConsistentRead=True, **more)
             found.extend(_engine(item) for item in answer["Items"])
             if "LastEvaluatedKey" not in answer:
-                return tuple(sorted(found, key=lambda engine: engine.subject.text))
+                return tuple(sorted(found, key=lambda engine: (engine.subject.tenant, engine.subject.name)))
             more = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def create(self, engine: Engine) -> Engine:
-        """Store a new item; AlreadyExists if it is there: 1 call."""
-        item = {**_key(engine.subject), **_fields(engine, FIELDS), **_marks(1)}
-        for kind, beat in engine.beats.items():
-            item[f"beat_{kind}"] = _text(beat)
+        """Store a new item without leases; AlreadyExists if it is there: 1 call."""
+        item = {**_key(engine.subject), **_attributes(engine, _FIELDS, engine.beats)}
+        item |= {"revision": _ONE, "schema_version": _number(SCHEMA)}
         try:
             with translated(engine.subject.text):
                 self._client.put_item(
                     TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
                 )
         except StaleWrite as error:
-            raise AlreadyExists(f"{engine.subject.text} exists already") from error
-        return _engine(item)
+            raise AlreadyExists(f"engine {engine.subject.text} is there already") from error
+        return replace(engine, leases={}, revision=1)
 
     def acquire(
         self, subject: Subject, kind: str, owner: str, now: float, ttl: float, slot: int | None
     ) -> Engine | Skip:
         """Take the lease of `kind` and return the item: 1 call, also when the lease is refused."""
-        prefix = f"lease_{kind}"
-        free = f"(attribute_not_exists({prefix}_until) OR {prefix}_until <= :now)"
-        conditions = [free]
+        lease = f"lease_{kind}"
+        conditions = [f"(attribute_not_exists({lease}_until) OR {lease}_until <= :now)"]
         values = {
             ":now": _number(now),
             ":until": _number(now + ttl),
             ":owner": {"S": owner},
-            ":one": _number(1),
+            ":one": _ONE,
+            ":schema": _number(SCHEMA),
         }
         if slot is not None:
-            conditions.append(f"(attribute_not_exists({prefix}_slot) OR {prefix}_slot < :slot)")
+            conditions.append(f"(attribute_not_exists({lease}_slot) OR {lease}_slot < :slot)")
             values[":slot"] = _number(slot)
-        if subject.tenant != PUBLIC_TENANT:
+        if not keys.is_feed(subject):
             conditions.append("attribute_exists(pk)")
         try:
             with translated(subject.text):
                 answer = self._client.update_item(
                     TableName=self._table,
                     Key=_key(subject),
-                    UpdateExpression=f"SET {prefix}_owner = :owner, {prefix}_until = :until ADD {prefix}_fence :one",
+                    UpdateExpression=f"SET {lease}_owner = :owner, {lease}_until = :until, "
+                    f"schema_version = :schema ADD {lease}_fence :one, revision :one",
                     ConditionExpression=" AND ".join(conditions),
                     ExpressionAttributeValues=values,
                     ReturnValues="ALL_NEW",
@@ -106,65 +108,59 @@ class DynamoEngineStore:
 
     def save(self, engine: Engine, kind: str, fence: int, slot: int | None, changed: Sequence[str]) -> None:
         """Store what changed and release the lease, if its fence is still ours: 1 call."""
-        prefix = f"lease_{kind}"
-        sets = {f"{prefix}_owner": {"S": ""}, f"{prefix}_until": _number(0)}
+        names, beats = keys.split_changed(changed)
+        lease = f"lease_{kind}"
+        sets = _attributes(engine, names, {beat: engine.beats[beat] for beat in beats})
+        sets |= {f"{lease}_owner": {"S": ""}, f"{lease}_until": _number(0)}
         if slot is not None:
-            sets[f"{prefix}_slot"] = _number(slot)
-        for name in changed:
-            attribute, _, key = name.partition(".")
-            if attribute == "beats":
-                sets[f"beat_{key}"] = _text(engine.beats[key])
-            else:
-                sets.update(_fields(engine, (attribute,)))
-        self._update(engine.subject, sets, f"{prefix}_fence = :fence", {":fence": _number(fence)})
+            sets[f"{lease}_slot"] = _number(slot)
+        expression = ", ".join(f"{name} = :v{number}" for number, name in enumerate(sets))
+        values = {f":v{number}": value for number, value in enumerate(sets.values())}
+        with translated(f"{kind} of {engine.subject.text}"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(engine.subject),
+                UpdateExpression=f"SET {expression} ADD revision :one",
+                ConditionExpression=f"{lease}_fence = :fence",
+                ExpressionAttributeValues={**values, ":one": _ONE, ":fence": _number(fence)},
+            )
 
     def transition(self, engine: Engine, target: Status, now: float, audit: AuditEntry) -> Engine:
-        """Move to `target` with its audit entry in one transaction: 2 calls."""
-        status = f"{_PREFIX}status"
-        moving = ("session_id", "settings", "correlation_id")
-        sets = _fields(engine, moving)
-        sets[status] = _text(target)
-        sets[f"{_PREFIX}changed_at"] = _text(now)
-        actions = [Path(name).set(value["S"]) for name, value in sets.items()]
-        connection = EngineItem._get_connection().connection
-        condition = Path(status) == _text(engine.status)["S"]
+        """Move to `target` with its audit entry in one transaction: 1 call.
+
+        What others wrote since `engine` was read is kept in the item, and is not in the answer.
+        """
+        moved = replace(engine, status=target, changed_at=now, revision=engine.revision + 1)
+        sets = _attributes(moved, ("status", "changed_at", "session_id", "settings", "correlation_id"), {})
+        subject = engine.subject
         try:
-            with TransactWrite(connection=connection) as transaction:
-                transaction.update(
-                    EngineItem(engine.subject.tenant, engine.subject.name),
-                    actions=[*actions, Path("revision").add(1)],
-                    condition=condition,
+            with (
+                translated(subject.text),
+                TransactWrite(connection=connection_of(EngineItem)) as transaction,
+            ):
+                transaction.save(
+                    record_item(subject.tenant, replace(audit, revision=1)),
+                    condition=AuditItem.sort.does_not_exist(),
                 )
-                transaction.save(audit_item(engine.subject.tenant, audit))
+                transaction.update(
+                    EngineItem(subject.tenant, subject.name),
+                    actions=[
+                        *(Path([name]).set(value["S"]) for name, value in sets.items()),
+                        EngineItem.revision.add(1),
+                    ],
+                    condition=Path([f"{_PREFIX}status"]) == _text(engine.status)["S"],
+                )
         except TransactWriteError as error:
-            if failed_conditions(error):
-                raise StaleWrite(f"{engine.subject.text} is no longer {engine.status}") from error
-            with translated(engine.subject.text):
-                raise
-        after = self.get(engine.subject)
-        if after is None:
-            raise StaleWrite(f"{engine.subject.text} was deleted")
-        return after
+            _, overtaken = failed_conditions(error)
+            if overtaken:
+                raise StaleWrite(f"engine {subject.text} is not {engine.status} any more") from error
+            raise AlreadyExists(f"audit entry {audit.entry_id} is there already") from error
+        return moved
 
     def delete(self, subject: Subject) -> None:
         """Remove an item; nothing happens if it is not there: 1 call."""
         with translated(subject.text):
             self._client.delete_item(TableName=self._table, Key=_key(subject))
-
-    def _update(
-        self, subject: Subject, sets: dict[str, dict[str, str]], condition: str, values: dict[str, Any]
-    ) -> None:
-        names = list(sets)
-        expression = ", ".join(f"{name} = :v{number}" for number, name in enumerate(names))
-        values.update({f":v{number}": sets[name] for number, name in enumerate(names)})
-        with translated(subject.text):
-            self._client.update_item(
-                TableName=self._table,
-                Key=_key(subject),
-                UpdateExpression=f"SET {expression} ADD revision :one",
-                ConditionExpression=condition,
-                ExpressionAttributeValues={**values, ":one": _number(1)},
-            )
 
 
 def _key(subject: Subject) -> dict[str, dict[str, str]]:
@@ -172,19 +168,19 @@ def _key(subject: Subject) -> dict[str, dict[str, str]]:
 
 
 def _number(value: float) -> dict[str, str]:
-    return {"N": repr(value)}
+    return {"N": str(value)}
 
 
 def _text(value: Any) -> dict[str, str]:
     return {"S": json.dumps(to_plain(value), separators=(",", ":"))}
 
 
-def _fields(engine: Engine, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    return {f"{_PREFIX}{name}": _text(getattr(engine, name)) for name in names}
-
-
-def _marks(revision: int) -> dict[str, dict[str, str]]:
-    return {"revision": _number(revision), "schema_version": _number(SCHEMA)}
+def _attributes(engine: Engine, names: Sequence[str], beats: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    attributes = {f"{_PREFIX}{name}": _text(getattr(engine, name)) for name in names}
+    attributes |= {f"beat_{kind}": _text(beat) for kind, beat in beats.items()}
+    if "correlation_id" in names:
+        attributes["correlation_id"] = {"S": engine.correlation_id}
+    return attributes
 
 
 def _engine(item: Image) -> Engine:
@@ -198,20 +194,17 @@ def _engine(item: Image) -> Engine:
         elif name.startswith("beat_"):
             beats[name.removeprefix("beat_")] = json.loads(value["S"])
         elif name.startswith("lease_"):
-            _, kind, part = name.split("_")
-            leases.setdefault(kind, {})[part] = value["S"] if part == "owner" else float(value["N"])
-    plain["leases"], plain["beats"] = leases, beats
-    plain["revision"] = int(item.get("revision", {"N": "0"})["N"])
+            kind, _, part = name.removeprefix("lease_").rpartition("_")
+            leases.setdefault(kind, {})[part] = value["S"] if "S" in value else float(value["N"])
+    plain |= {"leases": leases, "beats": beats, "revision": int(item["revision"]["N"])}
     return from_plain(Engine, plain, known_only=False)
 
 
 def _refused(error: StaleWrite, kind: str, slot: int | None) -> Skip:
     """Say why a lease was refused, from the item that came with the refusal."""
     cause = error.__cause__
-    assert isinstance(cause, ClientError)
-    assert cause.response["Error"]["Code"].startswith(CONDITION_FAILED)
-    item: Image = cause.response.get("Item", {})  # type: ignore[typeddict-item]
-    if not item:
+    image: Any = cause.response.get("Item") if isinstance(cause, ClientError) else None
+    if not image:
         return Skip.NOT_RUNNING
-    lease = _engine(item).lease(kind)
+    lease = _engine(image).lease(kind)
     return Skip.SLOT_DONE if slot is not None and lease.slot >= slot else Skip.LEASE_HELD

@@ -71,7 +71,7 @@ class MemoryEngineStore:
         with self._tables.lock:
             if engine.subject in self._tables.engines:
                 raise AlreadyExists(f"engine {engine.subject.text} is there already")
-            return self._put(replace(engine, revision=0))
+            return self._put(replace(engine, leases={}, revision=0))
 
     def acquire(
         self, subject: Subject, kind: str, owner: str, now: float, ttl: float, slot: int | None

@@ -1,41 +1,37 @@
 """Candles, indication snapshots and ladder snapshots in S3; warm copies are reused by ETag."""
 
-import io
-import json
 import logging
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from botocore.exceptions import ClientError
-from numpy.typing import NDArray
 
-from chalicelib.domain.candles import FIELDS, Candles
+from chalicelib.domain.candles import Candles
 from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
 from chalicelib.errors import StaleWrite
-from chalicelib.settings import SCHEMA
+from chalicelib.stores import object_codec
 from chalicelib.stores.failures import translated
 
 _MISSING = frozenset({"NoSuchKey", "404"})
 _UNCHANGED = frozenset({"304", "NotModified"})
 _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_MOST_WARM = 128
 _LOG = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
+Read = Callable[[bytes], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Warm:
-    """An object as this container last saw it."""
+    """An object as this container last saw it; `value` None: it could not be read."""
 
     etag: str
     value: Any
 
 
 class S3ObjectStore:
-    """What `flows.world.ObjectStore` asks for; `client` is a boto3 S3 client."""
+    """What `flows.world.ObjectStore` asks for: 1 call per method; `client` is a boto3 S3 client."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
@@ -43,65 +39,50 @@ class S3ObjectStore:
         self._warm: dict[str, _Warm] = {}
 
     def load_candles(self, exchange: str, timeframe: int) -> Candles | None:
-        """Read the candle object: 1 call, without a body if the warm copy is the newest."""
-        candles: Candles | None = self._load(_candle_key(exchange, timeframe), _candles)
-        return candles
+        """Read the candle object, without a body if the warm copy is the newest."""
+        found: Candles | None = self._load(_candle_key(exchange, timeframe), object_codec.read_candles)
+        return found
 
     def save_candles(self, exchange: str, candles: Candles) -> None:
-        """Store, if nobody else stored since this store last loaded or saved them: 1 call."""
+        """Store, if nobody else stored since this store last loaded or saved them; else StaleWrite."""
         key = _candle_key(exchange, candles.timeframe)
         known = self._warm.get(key)
         condition = {"IfMatch": known.etag} if known else {"IfNoneMatch": "*"}
-        arrays: Arrays = {name: getattr(candles, name) for name in FIELDS}
-        arrays["open_time"] = candles.open_time
-        meta = {"symbols": candles.symbols, "timeframe": candles.timeframe}
-        self._save(key, candles, _packed(meta, arrays), condition)
+        self._save(key, object_codec.write_candles(candles), object_codec.read_candles, condition)
 
     def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None:
-        """Read the indication snapshot: 1 call."""
         key = _indication_key(tenant, connection_id)
-        snapshot: IndicationSnapshot | None = self._load(key, _indications)
-        return snapshot
+        found: IndicationSnapshot | None = self._load(key, object_codec.read_indications)
+        return found
 
     def save_indications(self, tenant: str, connection_id: str, snapshot: IndicationSnapshot) -> None:
-        """Store the indication snapshot; the newest wins, readers check its candle: 1 call."""
-        meta = {
-            "candle_time": snapshot.candle_time,
-            "symbols": snapshot.symbols,
-            "names": snapshot.names,
-        }
-        arrays = {"direction": snapshot.direction, "strength": snapshot.strength}
-        self._save(_indication_key(tenant, connection_id), snapshot, _packed(meta, arrays), {})
+        """Store; the last one stands, and readers compare its candle time with their own."""
+        key = _indication_key(tenant, connection_id)
+        self._save(key, object_codec.write_indications(snapshot), object_codec.read_indications, {})
 
     def load_ladder(self, tenant: str, connection_id: str, version: int) -> LadderSnapshot | None:
-        """Read a ladder snapshot: 1 call; None if it is lost, broken or carries another version."""
+        """Read a ladder snapshot; None if it is lost, broken or carries another version."""
         key = _ladder_key(tenant, connection_id, version)
-        snapshot: LadderSnapshot | None = self._load(key, _ladder, keep=False)
-        return snapshot if snapshot is not None and snapshot.version == version else None
+        found: LadderSnapshot | None = self._load(key, object_codec.read_ladder)
+        # Read once per cold start: a warm copy would only take memory.
+        self._warm.pop(key, None)
+        return found if found is not None and found.version == version else None
 
     def save_ladder(self, tenant: str, connection_id: str, snapshot: LadderSnapshot) -> None:
-        """Store a ladder snapshot beside the one before it: 1 call."""
-        meta = {
-            "version": snapshot.version,
-            "fence": snapshot.fence,
-            "candle_time": snapshot.candle_time,
-            "fingerprint": snapshot.fingerprint,
-        }
-        body = zlib.compress(_packed(meta, dict(snapshot.arrays)), level=1)
-        self._put(_ladder_key(tenant, connection_id, snapshot.version), body, {})
+        """Store a ladder snapshot beside the one before it."""
+        key = _ladder_key(tenant, connection_id, snapshot.version)
+        self._put(key, object_codec.write_ladder(snapshot), {})
 
     def delete_all(self, tenant: str, connection_id: str) -> None:
-        """Remove every object of a connection: 1 call."""
         keys = [_indication_key(tenant, connection_id)]
         keys += [_ladder_key(tenant, connection_id, parity) for parity in (0, 1)]
+        objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
         with translated("objects"):
-            self._client.delete_objects(
-                Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
-            )
+            self._client.delete_objects(Bucket=self._bucket, Delete=objects)
         for key in keys:
             self._warm.pop(key, None)
 
-    def _load(self, key: str, read: Any, keep: bool = True) -> Any:
+    def _load(self, key: str, read: Read) -> Any:
         known = self._warm.get(key)
         condition = {"IfNoneMatch": known.etag} if known else {}
         try:
@@ -112,32 +93,44 @@ class S3ObjectStore:
             code = error.response["Error"]["Code"]
             if code in _UNCHANGED and known is not None:
                 return known.value
-            if code in _MISSING:
-                self._warm.pop(key, None)
-                return None
-            raise
-        try:
-            value = read(body)
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
-            _LOG.warning("object %s can't be read and is left out: %s", key, error)
-            value = None
-        if keep:
-            self._warm[key] = _Warm(answer["ETag"], value)
+            if code not in _MISSING:
+                raise
+            self._warm.pop(key, None)
+            return None
+        value = _readable(key, body, read)
+        self._keep(key, _Warm(answer["ETag"], value))
         return value
 
-    def _save(self, key: str, value: Any, body: bytes, condition: Mapping[str, str]) -> None:
-        self._warm[key] = _Warm(self._put(key, body, condition), value)
+    def _save(self, key: str, body: bytes, read: Read, condition: Mapping[str, str]) -> None:
+        etag = self._put(key, body, condition)
+        # Kept as it would be loaded: read-only, and independent of what the caller does with its arrays.
+        self._keep(key, _Warm(etag, read(body)))
 
     def _put(self, key: str, body: bytes, condition: Mapping[str, str]) -> str:
         try:
             with translated(key):
                 answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **condition)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _LOST:
+            # A conditional write on an object that was removed meanwhile answers NoSuchKey.
+            if error.response["Error"]["Code"] in _LOST | _MISSING:
                 self._warm.pop(key, None)
                 raise StaleWrite(f"{key} was written by somebody else") from error
             raise
         return str(answer["ETag"])
+
+    def _keep(self, key: str, warm: _Warm) -> None:
+        self._warm.pop(key, None)
+        self._warm[key] = warm
+        if len(self._warm) > _MOST_WARM:
+            del self._warm[next(iter(self._warm))]
+
+
+def _readable(key: str, body: bytes, read: Read) -> Any:
+    try:
+        return read(body)
+    except object_codec.BROKEN as error:
+        _LOG.warning("object %s can't be read and counts as absent: %s", key, error)
+        return None
 
 
 def _candle_key(exchange: str, timeframe: int) -> str:
@@ -150,46 +143,3 @@ def _indication_key(tenant: str, connection_id: str) -> str:
 
 def _ladder_key(tenant: str, connection_id: str, version: int) -> str:
     return f"ladder/{tenant}/{connection_id}/{version & 1}"
-
-
-def _packed(meta: Mapping[str, Any], arrays: Arrays) -> bytes:
-    """Return one line of JSON (meta, names) and then each array in numpy's own format, never pickled."""
-    head = {"schema": SCHEMA, "meta": meta, "names": list(arrays)}
-    buffer = io.BytesIO()
-    buffer.write(json.dumps(head).encode() + b"\n")
-    for array in arrays.values():
-        np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _unpacked(body: bytes) -> tuple[dict[str, Any], Arrays]:
-    buffer = io.BytesIO(body)
-    head = json.loads(buffer.readline())
-    arrays = {name: np.lib.format.read_array(buffer, allow_pickle=False) for name in head["names"]}
-    return head["meta"], arrays
-
-
-def _candles(body: bytes) -> Candles:
-    meta, arrays = _unpacked(body)
-    symbols, bars = tuple(meta["symbols"]), len(arrays["open_time"])
-    for name in FIELDS:
-        if arrays[name].shape != (len(symbols), bars) or arrays[name].dtype != np.float64:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, not {(len(symbols), bars)}")
-    return Candles(symbols, int(meta["timeframe"]), arrays["open_time"], *(arrays[name] for name in FIELDS))
-
-
-def _indications(body: bytes) -> IndicationSnapshot:
-    meta, arrays = _unpacked(body)
-    symbols, names = tuple(meta["symbols"]), tuple(meta["names"])
-    if arrays["direction"].shape[:2] != (len(names), len(symbols)):
-        raise ValueError(f"direction has shape {arrays['direction'].shape}")
-    return IndicationSnapshot(
-        int(meta["candle_time"]), symbols, names, arrays["direction"], arrays["strength"]
-    )
-
-
-def _ladder(body: bytes) -> LadderSnapshot:
-    meta, arrays = _unpacked(zlib.decompress(body))
-    return LadderSnapshot(
-        int(meta["version"]), int(meta["fence"]), int(meta["candle_time"]), str(meta["fingerprint"]), arrays
-    )

@@ -157,6 +157,34 @@ def bind_tables(settings: Settings, on_call: Callable[[str], None] | None = None
     return client
 
 
+def table_definition(settings: Settings, name: str) -> dict[str, Any]:
+    """Return what CreateTable takes for one of MODELS: keys, indexes, stream, paid per request."""
+    model = MODELS[name]
+    schema = model._get_schema()
+    definition: dict[str, Any] = {
+        "TableName": settings.table(name),
+        "KeySchema": _hash_first(schema["key_schema"]),
+        "AttributeDefinitions": schema["attribute_definitions"],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    if indexes := schema["local_secondary_indexes"]:
+        definition["LocalSecondaryIndexes"] = [
+            {
+                "IndexName": index["index_name"],
+                "KeySchema": _hash_first(index["key_schema"]),
+                "Projection": index["projection"],
+            }
+            for index in indexes
+        ]
+    if view := getattr(model.Meta, "stream_view_type", None):
+        definition["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+    return definition
+
+
+def _hash_first(key_schema: Any) -> list[dict[str, str]]:
+    return sorted(key_schema, key=lambda key: str(key["KeyType"]))
+
+
 def connection_of(model: type[KeyedItem]) -> Connection:
     """Return the connection of a bound model; transactions over several tables may use any."""
     return model._get_connection().connection

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from chalice import Blueprint
-from chalice.app import SQSEvent
+from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.flows.execute_signals import execute_signals as flow

@@ -5,7 +5,7 @@ from functools import wraps
 from time import perf_counter
 from typing import Any
 
-from chalice import Response
+from chalice.app import Response
 
 from chalicelib import wiring
 from chalicelib.domain.codec import to_plain

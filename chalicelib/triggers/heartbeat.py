@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalice import Blueprint, CloudWatchEvent, Rate
+from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from chalicelib import wiring
 from chalicelib.flows import heartbeat as flow

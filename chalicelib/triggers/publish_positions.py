@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from chalice import Blueprint
-from chalice.app import DynamoDBEvent
+from chalice.app import Blueprint, DynamoDBEvent
 
 from chalicelib import wiring
 from chalicelib.flows.publish_positions import publish_positions as flow

@@ -3,8 +3,7 @@
 import base64
 from typing import Any
 
-from chalice import Blueprint
-from chalice.app import KinesisEvent
+from chalice.app import Blueprint, KinesisEvent
 
 from chalicelib import wiring
 from chalicelib.errors import Rejected

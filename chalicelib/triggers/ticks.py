@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from chalice import Blueprint
-from chalice.app import SQSEvent
+from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.domain.lease import Skip

@@ -21,7 +21,7 @@ from chalicelib.exchanges.faults import CallCounts, FaultPlan, FaultyVenue, Scri
 from chalicelib.exchanges.paper import PaperVenue
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.realtime_tick import realtime_tick
-from chalicelib.flows.world import ObjectStore, Venue, World
+from chalicelib.flows.world import Venue, World
 from chalicelib.messaging.memory import MemoryEventStream, MemorySignalQueue, MemoryTickQueue
 from chalicelib.stores.memory import (
     MemoryConnectionStore,
@@ -30,6 +30,7 @@ from chalicelib.stores.memory import (
     MemoryRecordStore,
     MemoryTables,
 )
+from chalicelib.stores.memory_objects import MemoryBucket, MemoryObjectStore
 
 D = Decimal
 T0 = 1_618_617_600
@@ -96,6 +97,9 @@ class Desk:
         self.engines = MemoryEngineStore(self.tables)
         self.records = MemoryRecordStore(self.tables)
         self.queue = MemorySignalQueue()
+        self.stream = MemoryEventStream()
+        self.objects = MemoryObjectStore(MemoryBucket())
+        self.warm: dict[str, object] = {}
         self.subject = engine_subject(TENANT, CONNECTION_ID)
         self.engines.create(Engine(coordinator_subject(TENANT), Status.RUNNING))
         settings = to_plain(self.connection)
@@ -109,14 +113,15 @@ class Desk:
             engines=self.wrap("engines", self.engines),
             connections=MemoryConnectionStore(self.tables),
             records=self.wrap("records", self.records),
-            objects=cast(ObjectStore, None),
+            objects=self.objects,
             ticks=MemoryTickQueue(),
             signals=self.queue,
-            events=MemoryEventStream(),
+            events=self.stream,
             feed=lambda _: self.feed,
             venue=lambda wanted: self.wrap("venue", self.venue(wanted)),
             metrics=self.metrics,
             span=lambda _: nullcontext(),
+            warm=self.warm,
         )
 
     def venue(self, wanted: Connection) -> Venue:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalice import Blueprint
+from chalice.app import Blueprint
 
 from chalicelib import wiring
 from chalicelib.domain.connection import Connection

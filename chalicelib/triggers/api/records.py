@@ -1,9 +1,9 @@
-"""Routes of the listings: positions, orders, signals, sessions, audit log; filters and pages alike for all."""
+"""Routes of the listings: positions, orders, signals, sessions, audit log; filters and pages are alike."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from chalice import Blueprint
+from chalice.app import Blueprint
 
 from chalicelib import wiring
 from chalicelib.flows import listings

@@ -53,11 +53,13 @@ def body_of(request: Request) -> Mapping[str, Any]:
 
 def parameters_of(request: Request) -> dict[str, str]:
     """Return the query parameters; Rejected if one is given twice."""
-    parameters = request.query_params or {}
-    for name in parameters:
-        if len(parameters.getlist(name)) > 1:
+    given = request.query_params
+    if given is None:
+        return {}
+    for name in given:
+        if len(given.getlist(name)) > 1:
             raise Rejected(f"parameter {name!r} is given more than once: give it once")
-    return dict(parameters)
+    return dict(given)
 
 
 def no_parameters(request: Request) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
-from chalice import Blueprint
+from chalice.app import Blueprint
 
 from chalicelib import wiring
 from chalicelib.domain.engine import Engine

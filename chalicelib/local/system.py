@@ -1,0 +1,127 @@
+"""Puts the local system together: World, pump, paper accounts and their engines, on a running emulator."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.domain.candles import timeframe_seconds
+from chalicelib.domain.connection import Connection, complete_intervals, validate
+from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject
+from chalicelib.flows.lifecycle import command
+from chalicelib.flows.world import World
+from chalicelib.local.clock import Clock, RealClock, VirtualClock
+from chalicelib.local.emulator import Emulator
+from chalicelib.local.environment import use_local_aws
+from chalicelib.local.live import backoff
+from chalicelib.local.market import ChosenMarket
+from chalicelib.local.options import RunOptions
+from chalicelib.local.pump import Pump, functions
+from chalicelib.local.recorder import Recorder
+from chalicelib.local.resources import create_resources
+from chalicelib.local.state import StateDirectory
+from chalicelib.local.statistics import StatisticsFile
+from chalicelib.settings import DEFAULT_TENANT, Settings
+
+ACTOR = "cts run"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSystem:
+    """The parts of a system that stands ready to be driven."""
+
+    options: RunOptions
+    market: ChosenMarket
+    state: StateDirectory
+    emulator: Emulator
+    clock: Clock
+    recorder: Recorder
+    statistics: StatisticsFile
+    world: World
+    pump: Pump
+
+
+def assemble(
+    options: RunOptions, market: ChosenMarket, state: StateDirectory, emulator: Emulator, settings: Settings
+) -> LocalSystem:
+    """Create the resources and build the World and the pump on a running emulator.
+
+    From here on this process speaks to the emulator whatever its environment said before.
+    """
+    use_local_aws(settings)
+    clock = _clock(options, market, state, emulator)
+    create_resources(settings)
+    statistics = StatisticsFile(state.statistics)
+    recorder = Recorder(statistics)
+    wiring.configure(
+        wiring.Overrides(
+            now=clock.now,
+            feed=lambda _: market.feed,
+            metrics=recorder,
+            span=_no_span,
+            on_aws_call=recorder.aws_call,
+            on_exchange_call=recorder.exchange_call,
+            shortest_interval=timeframe_seconds(options.timeframe) if options.replay else 0,
+        )
+    )
+    pause: Callable[[int], None] = _no_pause if options.replay else backoff
+    table = functions(settings)
+    pump = Pump(table, emulator, clock, recorder, statistics, settings, state.path, pause)
+    world = wiring.world()
+    return LocalSystem(options, market, state, emulator, clock, recorder, statistics, world, pump)
+
+
+def _clock(
+    options: RunOptions, market: ChosenMarket, state: StateDirectory, emulator: Emulator
+) -> RealClock | VirtualClock:
+    if not options.replay:
+        return RealClock()
+    begun = state.progress() is not None
+    clock = VirtualClock(emulator.pending().now if begun else market.start)
+    emulator.set_time(clock.now())
+    return clock
+
+
+def _no_span(_name: str) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+def _no_pause(_attempt: int) -> None:
+    """A replay's clock stands still while a batch is tried again."""
+
+
+def set_up_accounts(system: LocalSystem) -> tuple[Engine, ...]:
+    """Create the paper accounts that are not there yet, start what was never started, return all engines.
+
+    What somebody has paused or stopped stays so.
+    """
+    world, tenant = system.world, DEFAULT_TENANT
+    cause = f"cts-run-{int(world.now())}"
+    names = [f"paper-{number}" for number in range(1, system.options.connections + 1)]
+    for name in names:
+        if world.connections.get(tenant, name) is None:
+            world.connections.create(_connection(system, name))
+    if world.engines.get(coordinator_subject(tenant)) is None:
+        command(world, tenant, None, "start", ACTOR, cause)
+    for name in names:
+        if world.engines.get(engine_subject(tenant, name)) is None:
+            command(world, tenant, name, "start", ACTOR, cause)
+    return tuple(engine for engine in world.engines.all() if engine.connection_id)
+
+
+def _connection(system: LocalSystem, name: str) -> Connection:
+    options = system.options
+    return validate(
+        Connection(
+            connection_id=name,
+            exchange=options.exchange,
+            symbols=system.market.symbols,
+            tenant=DEFAULT_TENANT,
+            name=f"Paper account {name.rpartition('-')[2]}",
+            market_type=options.market_type,
+            timeframe=options.timeframe,
+            intervals=complete_intervals({}),
+            created_at=system.world.now(),
+        )
+    )

@@ -1,0 +1,65 @@
+"""In-memory twin of the object store: every store sees one bucket, and has warm versions of its own."""
+
+from typing import Any
+
+from chalicelib.domain.candles import Candles
+from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
+from chalicelib.errors import StaleWrite
+
+
+class MemoryBucket:
+    """Values by key, and how often each was written."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.writes: dict[str, int] = {}
+
+    def put(self, key: str, value: Any) -> int:
+        self.values[key] = value
+        self.writes[key] = written = self.writes.get(key, 0) + 1
+        return written
+
+
+class MemoryObjectStore:
+    """Twin of S3ObjectStore; two stores on one bucket are two containers."""
+
+    def __init__(self, bucket: MemoryBucket | None = None) -> None:
+        self._bucket = bucket or MemoryBucket()
+        self._seen: dict[str, int] = {}
+
+    def load_candles(self, exchange: str, timeframe: int) -> Candles | None:
+        key = f"candles/{exchange}/{timeframe}"
+        if key not in self._bucket.values:
+            self._seen.pop(key, None)
+            return None
+        self._seen[key] = self._bucket.writes[key]
+        found: Candles = self._bucket.values[key]
+        return found
+
+    def save_candles(self, exchange: str, candles: Candles) -> None:
+        key = f"candles/{exchange}/{candles.timeframe}"
+        present = self._bucket.writes.get(key, 0) if key in self._bucket.values else None
+        if self._seen.get(key) != present:
+            self._seen.pop(key, None)
+            raise StaleWrite(f"{key} was written by somebody else")
+        self._seen[key] = self._bucket.put(key, candles)
+
+    def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None:
+        return self._bucket.values.get(f"indications/{tenant}/{connection_id}")
+
+    def save_indications(self, tenant: str, connection_id: str, snapshot: IndicationSnapshot) -> None:
+        self._bucket.put(f"indications/{tenant}/{connection_id}", snapshot)
+
+    def load_ladder(self, tenant: str, connection_id: str, version: int) -> LadderSnapshot | None:
+        found: LadderSnapshot | None = self._bucket.values.get(
+            f"ladder/{tenant}/{connection_id}/{version & 1}"
+        )
+        return found if found is not None and found.version == version else None
+
+    def save_ladder(self, tenant: str, connection_id: str, snapshot: LadderSnapshot) -> None:
+        self._bucket.put(f"ladder/{tenant}/{connection_id}/{snapshot.version & 1}", snapshot)
+
+    def delete_all(self, tenant: str, connection_id: str) -> None:
+        self._bucket.values.pop(f"indications/{tenant}/{connection_id}", None)
+        for parity in (0, 1):
+            self._bucket.values.pop(f"ladder/{tenant}/{connection_id}/{parity}", None)
