@@ -9,12 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from botocore.config import Config
-from botocore.session import Session
-
 from chalicelib.domain.cadence import TICK_KINDS
 from chalicelib.local.clock import Clock
-from chalicelib.local.emulator import CLIENT_CONFIG, Emulator, Pending
+from chalicelib.local.emulator import Emulator, Pending
 from chalicelib.local.event_shapes import scheduled_event
 from chalicelib.local.invoker import Invoker
 from chalicelib.local.recorder import Recorder
@@ -98,7 +95,7 @@ class Mapped:
 
 
 class Pump:
-    """Connects functions with their sources in the emulator.
+    """Connects functions with their sources in the emulator; `clients` are the pump's own.
 
     `pause` is called with the attempt's number after a stream's batch failed (a replay does not wait).
     """
@@ -111,6 +108,7 @@ class Pump:
         recorder: Recorder,
         statistics: StatisticsFile,
         settings: Settings,
+        clients: Mapping[str, Any],
         state: Path,
         pause: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -121,7 +119,7 @@ class Pump:
         self._statistics = statistics
         self._poison = state / POISON_FILE
         self._pause = pause
-        self._clients = _clients(emulator.endpoint_url, settings.region)
+        self._clients = clients
         self.mapped = tuple(
             self._mapped(function) for function in self._table if function.source != "schedule"
         )
@@ -205,14 +203,3 @@ class Pump:
 def _queue_due(queue: str, pending: Pending) -> bool:
     at = pending.queues.get(queue)
     return at is not None and at <= pending.now
-
-
-def _clients(endpoint: str, region: str) -> Mapping[str, Any]:
-    """Return clients of the pump's own, so that its polls are not counted as calls of handlers."""
-    session = Session()
-    session.set_credentials("local", "local")
-    config = Config(**CLIENT_CONFIG)
-    return {
-        name: session.create_client(name, region_name=region, endpoint_url=endpoint, config=config)
-        for name in ("sqs", "kinesis", "dynamodbstreams")
-    }

@@ -11,6 +11,7 @@ from chalicelib.domain.connection import Connection, complete_intervals, validat
 from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.world import World
+from chalicelib.local.aws_clients import own_clients
 from chalicelib.local.clock import Clock, RealClock, VirtualClock
 from chalicelib.local.emulator import Emulator
 from chalicelib.local.environment import use_local_aws
@@ -51,7 +52,8 @@ def assemble(
     """
     use_local_aws(settings)
     clock = _clock(options, market, state, emulator)
-    create_resources(settings)
+    clients = own_clients(emulator.endpoint_url, settings.region)
+    create_resources(settings, clients)
     statistics = StatisticsFile(state.statistics)
     recorder = Recorder(statistics)
     wiring.configure(
@@ -67,7 +69,7 @@ def assemble(
     )
     pause: Callable[[int], None] = _no_pause if options.replay else backoff
     table = functions(settings)
-    pump = Pump(table, emulator, clock, recorder, statistics, settings, state.path, pause)
+    pump = Pump(table, emulator, clock, recorder, statistics, settings, clients, state.path, pause)
     world = wiring.world()
     return LocalSystem(options, market, state, emulator, clock, recorder, statistics, world, pump)
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
+from chalicelib.local.aws_clients import own_clients
 from chalicelib.local.clock import VirtualClock
-from chalicelib.local.emulator import CLIENT_CONFIG, Emulator
+from chalicelib.local.emulator import Emulator
 from chalicelib.local.pump import POISON_FILE, Function, Pump
 from chalicelib.local.recorder import Recorder
 from chalicelib.local.replay import Plan, Replay
@@ -61,13 +60,7 @@ class Bench:
         self.state = state
         self.emulator = Emulator.start(state / "aws", virtual=True, region=REGION)
         self.move(START)
-        session = boto3.session.Session("test", "test", region_name=REGION)
-        self.clients: dict[str, Any] = {
-            name: session.client(
-                name, endpoint_url=self.emulator.endpoint_url, config=Config(**CLIENT_CONFIG)
-            )
-            for name in ("sqs", "kinesis", "dynamodb")
-        }
+        self.clients = own_clients(self.emulator.endpoint_url, REGION)
         self.urls: dict[str, str] = {}
         for name in (ORDERS, ORDERED):
             self._create_queue(name)
@@ -85,7 +78,9 @@ class Bench:
     def new_pump(self) -> Pump:
         recorder = Recorder(self.statistics)
         settings = Settings(region=REGION)
-        return Pump(_TABLE, self.emulator, clock, recorder, self.statistics, settings, self.state)
+        return Pump(
+            _TABLE, self.emulator, clock, recorder, self.statistics, settings, self.clients, self.state
+        )
 
     def _create_queue(self, name: str) -> None:
         sqs = self.clients["sqs"]
@@ -123,9 +118,9 @@ class Bench:
     def replay(self, end: int, step: int = 60, progress: Progress | None = None) -> list[Progress]:
         saved: list[Progress] = []
         plan = Plan(START, end, step)
-        Replay(
-            plan, self.pump, self.emulator, clock, threading.Event(), saved.append, lambda *_: None
-        ).run(progress)
+        Replay(plan, self.pump, self.emulator, clock, threading.Event(), saved.append, lambda *_: None).run(
+            progress
+        )
         return saved
 
 
@@ -142,6 +137,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def _bodies(name: str) -> list[list[str]]:
     return [[record["body"] for record in event["Records"]] for at, _, event in deliveries if at == name]
+
+
+def _raise(_event: dict[str, Any]) -> Any:
+    raise RuntimeError("a fault in the function")
 
 
 def _failing(*bodies: str) -> Callable[[dict[str, Any]], Any]:
@@ -215,7 +214,7 @@ def test_scheduled_event_has_the_shape_of_eventbridge(bench: Bench) -> None:
 
 
 def test_failed_schedule_is_invoked_three_times_as_lambda_does(bench: Bench) -> None:
-    answers["schedule"] = lambda event: 1 / 0
+    answers["schedule"] = _raise
     bench.pump.fire_schedule(START)
     assert [name for name, _, _ in deliveries] == ["schedule"] * 3
     assert len({event["id"] for _, _, event in deliveries}) == 1
@@ -296,9 +295,9 @@ def test_only_failed_messages_of_a_batch_come_again(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda event: 1 / 0,
-        lambda event: {"batchItemFailures": [{"itemIdentifier": "nobody"}]},
-        lambda event: {"batchItemFailures": [{}]},
+        _raise,
+        lambda _: {"batchItemFailures": [{"itemIdentifier": "nobody"}]},
+        lambda _: {"batchItemFailures": [{}]},
     ],
     ids=["exception", "unknown identifier", "no identifier"],
 )
@@ -315,7 +314,7 @@ def test_broken_answer_fails_the_whole_batch(bench: Bench, answer: Callable[[Any
 
 
 def test_poison_message_ends_in_the_dead_letter_queue(bench: Bench) -> None:
-    answers["queue"] = lambda event: 1 / 0
+    answers["queue"] = _raise
     bench.send("poison")
     bench.replay(START + 600)
     assert len(_bodies("queue")) == 5
@@ -337,7 +336,7 @@ def test_delayed_messages_arrive_at_their_second_in_order(bench: Bench) -> None:
 
 
 def test_fifo_keeps_order_and_holds_a_group_behind_its_failure(bench: Bench) -> None:
-    answers["fifo"] = lambda event: 1 / 0
+    answers["fifo"] = _raise
     for body in ("1", "2", "3"):
         bench.send_ordered(body, "one")
     bench.drain()
@@ -374,8 +373,15 @@ def test_consumed_records_are_not_delivered_to_the_next_pump(bench: Bench) -> No
     put(StreamName=STREAM, Data=b"first", PartitionKey="k")
     bench.clients["dynamodb"].put_item(TableName=TABLE, Item={"id": {"S": "1"}})
     bench.drain()
+    put(StreamName=STREAM, Data=b"between", PartitionKey="k")
+    bench.drain()
     put(StreamName=STREAM, Data=b"second", PartitionKey="k")
     bench.clients["dynamodb"].put_item(TableName=TABLE, Item={"id": {"S": "2"}})
+    streamed = [event["Records"] for name, _, event in deliveries if name == "stream"]
+    assert [[base64.b64decode(r["kinesis"]["data"]) for r in batch] for batch in streamed] == [
+        [b"first"],
+        [b"between"],
+    ]
     deliveries.clear()
     bench.pump = bench.new_pump()
     bench.drain()

@@ -1,4 +1,4 @@
-"""The stores that every contract test runs on: twins, and real ones on moto (built once, emptied in between)."""
+"""The stores of the contract tests: twins, and real ones on moto (built once, emptied in between)."""
 
 from collections.abc import Iterator
 
