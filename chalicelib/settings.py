@@ -19,17 +19,28 @@ SIGNAL_TTL = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where this process runs and what its resources are called; `endpoint_url` empty means real AWS."""
+    """Where this process runs and what its resources are called.
+
+    `endpoint_url` empty means real AWS. With `account` (its number) addresses of queues need no look-up.
+    """
 
     stage: str = DEFAULT_STAGE
     region: str = DEFAULT_REGION
     endpoint_url: str = ""
+    account: str = ""
 
     def table(self, name: str) -> str:
         return f"cts-{self.stage}-{name}"
 
     def tick_queue(self, kind: str) -> str:
         return f"cts-{self.stage}-{kind}-tick"
+
+    def queue_url(self, queue: str) -> str | None:
+        """Return the address of a queue, or None where the account is not known."""
+        if not self.account:
+            return None
+        host = self.endpoint_url or f"https://sqs.{self.region}.amazonaws.com"
+        return f"{host}/{self.account}/{queue}"
 
     @property
     def execute_queue(self) -> str:
@@ -54,9 +65,10 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read `CTS_STAGE`, `AWS_REGION` and `AWS_ENDPOINT_URL`."""
+    """Read `CTS_STAGE`, `CTS_ACCOUNT`, `AWS_REGION` and `AWS_ENDPOINT_URL`."""
     return Settings(
         stage=environment.get("CTS_STAGE", DEFAULT_STAGE),
         region=environment.get("AWS_REGION", environment.get("AWS_DEFAULT_REGION", DEFAULT_REGION)),
         endpoint_url=environment.get("AWS_ENDPOINT_URL", ""),
+        account=environment.get("CTS_ACCOUNT", ""),
     )

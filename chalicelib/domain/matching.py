@@ -11,7 +11,7 @@ from decimal import ROUND_UP, Decimal
 
 import numpy as np
 
-from chalicelib.domain.candles import Candles
+from chalicelib.domain.candles import Candles, last_close_time
 from chalicelib.domain.connection import PaperTerms
 from chalicelib.domain.market import Market, Ticker, floor_to_step, round_to_step
 from chalicelib.domain.matching_checks import Refusal, fee_of, refusal, room_to_reduce, short_of_funds
@@ -105,7 +105,8 @@ def match(
         account, orphans = _expire_orphans(account, others, order.symbol, touch.time)
         for after in (filled, *orphans):
             current[after.client_order_id] = changed[after.client_order_id] = after
-    until = max(account.matched_until, candles.closed_until)
+    # Only as far as every symbol has candles: one that comes late is still to be matched.
+    until = max(account.matched_until, int(last_close_time(candles).min()))
     return Booked(replace(account, matched_until=until), tuple(changed.values()))
 
 

@@ -21,12 +21,11 @@ import numpy as np
 from chalicelib.domain.candles import FIELDS, Candles, empty_candles, timeframe_name
 from chalicelib.domain.market import Market, MarketType, Ticker
 from chalicelib.errors import Retryable, UsageError
+from chalicelib.exchanges.pace import Pace
 
 EXCHANGES = ("binance", "bybit", "bingx")
 REQUESTS_PER_SECOND = {"binance": 10.0, "bybit": 8.0, "bingx": 8.0}
 TIMEOUT = 10.0
-PAUSE_AFTER_LIMIT = 60.0
-"""Seconds without any call after the exchange said that its rate limit is reached."""
 
 LIGHT_PAGE, FULL_PAGE = 99, 1000
 """Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
@@ -134,35 +133,6 @@ class PublicFeed:
             return method(*arguments)
 
 
-class Pace:
-    """Spaces the requests to one exchange, and holds all of them back after its rate limit was reached."""
-
-    def __init__(self, per_second: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
-        self._interval = 1 / per_second
-        self._sleep = sleep
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self._closed_until = 0.0
-
-    def wait(self) -> None:
-        """Wait for the next free moment; Retryable at once while the exchange holds us off."""
-        with self._lock:
-            moment = self._clock()
-            if moment < self._closed_until:
-                seconds = self._closed_until - moment
-                raise Retryable(f"the rate limit was reached: no request for another {seconds:.0f} s")
-            start = max(moment, self._next)
-            self._next = start + self._interval
-        if start > moment:
-            self._sleep(start - moment)
-
-    def hold(self) -> None:
-        """Let no request through for a while."""
-        with self._lock:
-            self._closed_until = self._clock() + PAUSE_AFTER_LIMIT
-
-
 def reachable(exchange: str, timeout: float = 3.0, prepare: Callable[[Any], None] | None = None) -> bool:
     """Tell within `timeout` seconds whether the exchange's public API answers.
 
@@ -209,7 +179,20 @@ def _new_client(exchange: str, market_type: MarketType) -> Any:
         }
     )
     client.has["fetchCurrencies"] = False
+    client.fetch = _json_only(client.fetch)
     return client
+
+
+def _json_only(fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a body that is no JSON object or list: ccxt hands on HTML or null as "no candles"."""
+
+    def checked(*arguments: Any, **named: Any) -> Any:
+        body = fetch(*arguments, **named)
+        if not isinstance(body, (dict, list)):
+            raise ValueError(f"the body is no JSON object or list: {str(body)[:80]!r}")
+        return body
+
+    return checked
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def step_ladder(
     pointer = turn.engine.ladder
     if not connection.ladder.enabled:
         return LadderOutcome(pointer)
-    warm = _warm(world, connection, pointer, candles)
+    warm, cold = _warm(world, connection, pointer, candles)
     changes: list[LevelChange] = []
     wanted: tuple[Mirrored, ...] = ()
     choices, confidence = connection.strategies, connection.risk.min_confidence
@@ -64,20 +64,23 @@ def step_ladder(
             changes.extend(level_changes(warm.ladder, result.changes, result.closed_at))
             if result.closed_at == candles.closed_until:
                 wanted = mirrored(warm.ladder, warm.state, result.wanted)
-    after = _snapshot(world, turn, connection, warm)
+    # A cold tick has loaded already: storing in the next one keeps its round trips within the budget.
+    after = pointer if cold else _snapshot(world, turn, connection, warm)
     # A rebuild repeats old level changes; only those after the last decision are news.
     news = [change for change in changes if change.at > turn.engine.last_candle]
     return LadderOutcome(after, counts_by_level(warm.state), wanted, news)
 
 
-def _warm(world: World, connection: Connection, pointer: LadderPointer, candles: Candles) -> _Warm:
-    """Return the warm state, else the snapshot's, else an empty one that steps over all candles there are."""
+def _warm(
+    world: World, connection: Connection, pointer: LadderPointer, candles: Candles
+) -> tuple[_Warm, bool]:
+    """Return the warm state, else the snapshot's, else an empty one; and whether it was not warm."""
     key = f"ladder/{connection.tenant}/{connection.connection_id}"
     ladder = _ladder(world, connection, key)
     known = world.warm.get(key)
     oldest = int(candles.open_time[0])
     if isinstance(known, _Warm) and known.ladder is ladder and _continues(known.state, candles, oldest):
-        return known
+        return known, False
     state = None
     if pointer.version:
         snapshot = world.objects.load_ladder(connection.tenant, connection.connection_id, pointer.version)
@@ -88,7 +91,7 @@ def _warm(world: World, connection: Connection, pointer: LadderPointer, candles:
         state = empty_state(ladder)
     fresh = _Warm(ladder, state)
     world.warm[key] = fresh
-    return fresh
+    return fresh, True
 
 
 def _continues(state: LadderState, candles: Candles, oldest: int) -> bool:

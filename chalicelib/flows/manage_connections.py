@@ -22,6 +22,8 @@ SET_BY_US = ("tenant", "created_at", "revision")
 RESERVED = frozenset({"start", "stop", "pause", "resume", "restart", "status", "health", "metrics"})
 """Words that follow `/trade-engine/` in the addresses of the API, where connection ids stand too."""
 
+_PLACES = {"create": 0, "delete": 9_999_999_999}
+
 
 def create(world: World, tenant: str, wish: Mapping[str, Any], actor: str, correlation_id: str) -> Connection:
     """Store a connection and its stopped engine; the same wish again finds what it made the first time.
@@ -147,7 +149,8 @@ def _record(
     """Store the audit entry; its id is that of this very connection, so a repeated step stays one entry."""
     subject = f"{connection.tenant}/connection#{connection.connection_id}"
     audit = AuditEntry(
-        entry_id=digest(subject, action, connection.created_at),
+        # Entries of one millisecond are sorted by their ids: creation before, deletion after all steps.
+        entry_id=f"{_PLACES[action]:010d}-{digest(subject, action, connection.created_at)}",
         at=at,
         actor=actor,
         action=action,

@@ -21,6 +21,8 @@ from chalicelib.flows.world import World
 
 SOURCE_VOTE = "vote"
 SOURCE_LADDER = "ladder"
+CHANGES_PER_EVENT = 100
+"""Level changes in one event: some 12 KB, so that a hundred events still fit one DynamoDB transaction."""
 _PROVED = 1.0
 """Confidence of a set on real: the ladder's bars are its proof."""
 
@@ -148,16 +150,17 @@ def _publish(
         )
         for signal in signals
     ]
-    if changes:
+    for start in range(0, len(changes), CHANGES_PER_EVENT):
+        described = [_described(change) for change in changes[start : start + CHANGES_PER_EVENT]]
         events.append(
             Event(
-                event_id=f"ladder-{tick.tick_id}",
+                event_id=f"ladder-{tick.tick_id}-{start}",
                 kind="ladderLevels",
                 tenant=tenant,
                 connection_id=connection_id,
                 at=turn.now,
                 correlation_id=tick.tick_id,
-                data={"changes": [_described(change) for change in changes]},
+                data={"changes": described},
             )
         )
     if events:

@@ -61,8 +61,8 @@ def read_candles(
     `start` and `end` (epoch seconds) are checked against the data; what is recorded before and after them is
     returned as well (warm-up before the start, the price at the end). Raises UsageError.
     """
-    files = candle_files(directory, timeframe, market_type)
     step = timeframe_seconds(timeframe)
+    files = candle_files(directory, timeframe, market_type)
     period = _Period(start, end)
     if isinstance(symbols, int):
         chosen = _first_usable(files, symbols, step, period, timeframe)

@@ -29,6 +29,7 @@ def use_local_aws(settings: Settings) -> None:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "CTS_ACCOUNT": settings.account,
             "CTS_STAGE": settings.stage,
             "NO_PROXY": proxies,
             "no_proxy": proxies,

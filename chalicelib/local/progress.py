@@ -14,9 +14,11 @@ from rich.text import Text
 
 from chalicelib.domain.engine import Engine
 from chalicelib.errors import CtsError
+from chalicelib.flows.lifecycle import tenant_engines
 from chalicelib.flows.world import World
 from chalicelib.local.recorder import Recorder
 from chalicelib.local.statistics import OUTCOMES, Statistics, TickSummary
+from chalicelib.settings import DEFAULT_TENANT
 
 REFRESH_SECONDS = 1.0
 LINE_SECONDS = 5.0
@@ -96,7 +98,7 @@ class Progress:
         if real - self._engines_at > _ENGINES_EVERY:
             self._engines_at = real
             try:
-                self._engines = tuple(e for e in self._world.engines.all() if e.connection_id)
+                self._engines = tenant_engines(self._world, DEFAULT_TENANT)
             except CtsError:
                 # The display shows what it had; the run itself reports the fault.
                 return self._made(virtual, 0.0)

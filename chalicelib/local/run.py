@@ -22,6 +22,7 @@ from chalicelib.local.api_server import ApiServer
 from chalicelib.local.clock import VirtualClock
 from chalicelib.local.emulator import Emulator
 from chalicelib.local.environment import log_to
+from chalicelib.local.event_shapes import ACCOUNT
 from chalicelib.local.live import Live
 from chalicelib.local.market import ChosenMarket, choose_market
 from chalicelib.local.options import RunOptions
@@ -120,7 +121,7 @@ def _serve(
     stop: threading.Event,
     console: Console,
 ) -> None:
-    settings = replace(Settings(), endpoint_url=emulator.endpoint_url)
+    settings = replace(Settings(), endpoint_url=emulator.endpoint_url, account=ACCOUNT)
     system = assemble(options, market, state, emulator, settings)
     # Not before: they read the environment when they are imported.
     from app import app

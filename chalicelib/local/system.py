@@ -9,7 +9,7 @@ from chalicelib import wiring
 from chalicelib.domain.candles import timeframe_seconds
 from chalicelib.domain.connection import Connection, complete_intervals, validate
 from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject
-from chalicelib.flows.lifecycle import command
+from chalicelib.flows.lifecycle import command, tenant_engines
 from chalicelib.flows.world import World
 from chalicelib.local.aws_clients import own_clients
 from chalicelib.local.clock import Clock, RealClock, VirtualClock
@@ -109,7 +109,7 @@ def set_up_accounts(system: LocalSystem) -> tuple[Engine, ...]:
     for name in names:
         if world.engines.get(engine_subject(tenant, name)) is None:
             command(world, tenant, name, "start", ACTOR, cause)
-    return tuple(engine for engine in world.engines.all() if engine.connection_id)
+    return tenant_engines(world, tenant)
 
 
 def _connection(system: LocalSystem, name: str) -> Connection:

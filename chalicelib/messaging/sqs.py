@@ -16,16 +16,18 @@ _ATTEMPTS = 2
 
 
 class _Queues:
-    """Addresses of queues, asked for once per container."""
+    """Addresses of queues: made from the account's number, else asked for once per container."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, settings: Settings) -> None:
         self.client = client
+        self._settings = settings
         self._urls: dict[str, str] = {}
 
     def url(self, name: str) -> str:
         if name not in self._urls:
             with translated(name):
-                self._urls[name] = self.client.get_queue_url(QueueName=name)["QueueUrl"]
+                known = self._settings.queue_url(name)
+                self._urls[name] = known or self.client.get_queue_url(QueueName=name)["QueueUrl"]
         return self._urls[name]
 
 
@@ -33,7 +35,7 @@ class SqsTickQueue:
     """What `flows.world.TickQueue` asks for: 1 call per ten ticks of one kind."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
-        self._queues = _Queues(client)
+        self._queues = _Queues(client, settings)
         self._settings = settings
 
     def send(self, ticks: Sequence[Tick], now: float) -> None:
@@ -64,7 +66,7 @@ class SqsSignalQueue:
     """What `flows.world.SignalQueue` asks for: 1 call per batch below 200 KB."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
-        self._queues = _Queues(client)
+        self._queues = _Queues(client, settings)
         self._name = settings.execute_queue
 
     def send(self, batch: SignalBatch) -> None:

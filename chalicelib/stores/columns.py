@@ -23,16 +23,21 @@ def pack(meta: Mapping[str, Any], arrays: Arrays) -> bytes:
     for name, block in zip(arrays, blocks, strict=True):
         if block.dtype.kind not in _KINDS:
             raise ValueError(f"array {name!r} has elements of type {block.dtype}")
-    raw = [block.tobytes() for block in blocks]
-    body = b"".join(part + bytes(-len(part) % _ALIGNMENT) for part in raw)
+    body: list[memoryview | bytes] = []
+    for block in blocks:
+        body += (block.reshape(-1).view(np.uint8).data, bytes(-block.nbytes % _ALIGNMENT))
+    crc = 0
+    for part in body:
+        crc = zlib.crc32(part, crc)
     columns = [
         {"name": name, "dtype": block.dtype.str, "shape": array.shape}
         for (name, array), block in zip(arrays.items(), blocks, strict=True)
     ]
-    head = {"schema": SCHEMA, "crc": zlib.crc32(body), "bytes": len(body), "meta": meta, "columns": columns}
+    size = sum(map(len, body))
+    head = {"schema": SCHEMA, "crc": crc, "bytes": size, "meta": meta, "columns": columns}
     line = json.dumps(head, separators=(",", ":")).encode()
     # The arrays begin at a multiple of their alignment, so that they are used where they lie.
-    return line + b" " * (-(len(line) + 1) % _ALIGNMENT) + b"\n" + body
+    return b"".join((line, b" " * (-(len(line) + 1) % _ALIGNMENT), b"\n", *body))
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

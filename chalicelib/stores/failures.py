@@ -45,7 +45,8 @@ def translated(what: str) -> Iterator[None]:
             raise
         if reasons & _PASSING:
             raise Retryable(f"{what}: {', '.join(sorted(reasons))}") from error
-        raise _meaning(what, error.cause) or error from error.cause
+        # Not the error itself: whoever catches it expects failed conditions.
+        raise _meaning(what, error.cause) or error.cause or error from error
     except PynamoDBException as error:
         raise _meaning(what, error.cause) or error from error.cause
     except (ClientError, BotoCoreError) as error:

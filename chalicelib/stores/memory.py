@@ -41,9 +41,9 @@ class MemoryTables:
         self.records.setdefault(place, {})[keys.sort_key(record)] = record
         opened = self.open.setdefault(place, {})
         if keys.is_open(record):
-            opened[keys.time_key(record)] = record
+            opened[keys.sort_key(record)] = record
         else:
-            opened.pop(keys.time_key(record), None)
+            opened.pop(keys.sort_key(record), None)
 
     def find(self, kind: type[T], partition: str, key: str) -> T | None:
         return self.records.get((kind, partition), {}).get(key)
@@ -227,7 +227,7 @@ class MemoryRecordStore:
     def _open(self, kind: type[R], tenant: str, connection_id: str) -> tuple[R, ...]:
         with self._tables.lock:
             opened = self._tables.open.get((kind, keys.account_key(tenant, connection_id)), {})
-            return tuple(opened[key] for key in sorted(opened))
+            return tuple(sorted(opened.values(), key=keys.time_key))
 
     def _list(self, kind: type[R], partition: str, limit: int, cursor: str | None, by_time: bool) -> Page[R]:
         keys.check_limit(limit)

@@ -1,102 +1,31 @@
-"""Matching of the paper exchange: fills, refusals, and conservation over random histories."""
+"""Matching of the paper exchange: what fills, at which price, and what is refused."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from chalicelib.domain.candles import Candles
 from chalicelib.domain.codec import from_plain, to_plain
-from chalicelib.domain.connection import PaperTerms
-from chalicelib.domain.market import Market, MarketType, Ticker
 from chalicelib.domain.matching import Booked, cancel, match, place
 from chalicelib.domain.matching_checks import MAX_OPEN_ORDERS, Refusal
-from chalicelib.domain.order import TERMINAL, Fill, OrderState
-from chalicelib.domain.paper import FLAT, PaperAccount, PaperHolding, PaperOrder, apply_fill
-
-D = Decimal
-STEP = 300
-ONE = D(1)
-START = 1_618_617_600 // STEP * STEP
-TERMS = PaperTerms(cash=D(10000), fee_rate=D("0.001"), spread=D("0.0004"), slippage=D("0.0002"))
-SYMBOL = {"spot": "BTC/USDT", "swap": "BTC/USDT:USDT"}
-
-
-def a_market(market_type: MarketType = "spot", **changes: object) -> Market:
-    rules = Market(
-        SYMBOL[market_type], "BTC", "USDT", market_type, D("0.001"), D("0.01"), D("0.001"), D(10), D(1000)
-    )
-    return replace(rules, **changes)
-
-
-def an_account(market_type: MarketType = "spot", cash: Decimal = TERMS.cash) -> PaperAccount:
-    return PaperAccount("c1", market_type, cash, cash)
-
-
-def an_order(number: int = 1, market_type: MarketType = "spot", **changes: object) -> PaperOrder:
-    order = PaperOrder(
-        client_order_id=f"cts-{number}",
-        connection_id="c1",
-        venue_order_id="",
-        symbol=SYMBOL[market_type],
-        side="buy",
-        type="limit" if changes.get("price") else "market",
-        quantity=D(1),
-        price=None,
-        reduce_only=False,
-        state=OrderState.ACCEPTED,
-        created_at=float(START),
-        updated_at=float(START),
-    )
-    return replace(order, **changes)
-
-
-def a_ticker(bid: str = "99.98", ask: str = "100.02", symbol: str = SYMBOL["spot"]) -> Ticker:
-    return Ticker(symbol, D(bid), D(ask), (D(bid) + D(ask)) / 2, float(START))
-
-
-def candles(
-    *bars: tuple[float, float, float, float], volume: float = 1.0, symbol: str = SYMBOL["spot"]
-) -> Candles:
-    grid = START + STEP * np.arange(len(bars), dtype=np.int64)
-    columns = (np.array([column], dtype=np.float64) for column in zip(*bars, strict=True))
-    return Candles((symbol,), STEP, grid, *columns, volume=np.full((1, len(bars)), volume))
-
-
-def placed(
-    order: PaperOrder,
-    account: PaperAccount | None = None,
-    market: Market | None = None,
-    resting: Sequence[PaperOrder] = (),
-    share: Decimal = ONE,
-    ticker: Ticker | None = None,
-) -> Booked | Refusal:
-    book = account or an_account(market.type if market else "spot")
-    market = market or a_market(book.market_type)
-    ticker = ticker or a_ticker(symbol=order.symbol)
-    return place(book, order, market, {order.symbol: ticker}, TERMS, resting, order.created_at, share)
-
-
-def accepted(*arguments: object, **named: object) -> tuple[PaperAccount, PaperOrder]:
-    outcome = placed(*arguments, **named)  # type: ignore[arg-type]
-    assert isinstance(outcome, Booked), outcome
-    return outcome.account, outcome.orders[0]
-
-
-def refused(*arguments: object, **named: object) -> str:
-    outcome = placed(*arguments, **named)  # type: ignore[arg-type]
-    assert isinstance(outcome, Refusal), outcome
-    assert outcome.message
-    return outcome.reason
-
-
-def holding(quantity: str, price: str = "100", market_type: MarketType = "spot") -> PaperAccount:
-    held = PaperHolding(D(quantity), D(quantity) * D(price))
-    return replace(an_account(market_type), holdings={SYMBOL[market_type]: held})
+from chalicelib.domain.order import Fill, OrderState
+from chalicelib.domain.paper import PaperAccount, PaperHolding, PaperOrder
+from tests.domain.paper_orders import (
+    START,
+    STEP,
+    SYMBOL,
+    TERMS,
+    D,
+    a_market,
+    a_ticker,
+    accepted,
+    an_account,
+    an_order,
+    candles,
+    holding,
+    placed,
+    refused,
+)
 
 
 class TestTaker:
@@ -358,151 +287,3 @@ def test_values_survive_the_codec():
     assert from_plain(PaperAccount, to_plain(account)) == account
     filled = replace(order, fills=(Fill("t", order.symbol, "buy", D(1), D(95), D("0.1"), "USDT", 1.5),))
     assert from_plain(PaperOrder, to_plain(filled)) == filled
-
-
-Action = tuple[str, str, int, int, bool, int]
-ACTIONS = st.lists(
-    st.tuples(
-        st.sampled_from(["market", "limit", "cancel", "candle"]),
-        st.sampled_from(["buy", "sell"]),
-        st.integers(1, 60_000),  # quantity in steps
-        st.integers(-1500, 1500),  # distance of the limit, or move of the candle, in price steps
-        st.booleans(),  # reduce-only
-        st.integers(1, 10),  # tenths that fill at once
-    ),
-    max_size=30,
-)
-
-
-class History:
-    """An account driven by random actions, with everything that ever filled."""
-
-    def __init__(self, market_type: MarketType) -> None:
-        self.account = an_account(market_type)
-        self.market = a_market(market_type)
-        self.orders: dict[str, PaperOrder] = {}
-        self.bar = 0
-        self.price = D(100)
-
-    @property
-    def resting(self) -> list[PaperOrder]:
-        return [self.orders[one] for one in self.account.open_orders]
-
-    def act(self, number: int, action: Action) -> None:
-        kind, side, quantity, distance, reduce_only, tenths = action
-        if kind == "cancel":
-            self._cancel(quantity)
-        elif kind == "candle":
-            self._candle(distance)
-        else:
-            limit = self.price + distance * self.market.price_step if kind == "limit" else None
-            self._order(number, side, quantity, limit, reduce_only, tenths)
-
-    def _cancel(self, pick: int) -> None:
-        if self.resting:
-            self._take(
-                cancel(self.account, self.resting[pick % len(self.resting)], self.bar * STEP + START + 1.0)
-            )
-
-    def _candle(self, distance: int) -> None:
-        close = max(self.price + distance * self.market.price_step, D(1))
-        opened, closed = float(self.price), float(close)
-        block = candles(
-            (opened, max(opened, closed) + 0.5, min(opened, closed) - 0.5, closed), symbol=self.market.symbol
-        )
-        block = replace(block, open_time=block.open_time + self.bar * STEP)
-        markets = {self.market.symbol: self.market}
-        booked = match(self.account, self.resting, block, markets, TERMS)
-        self._take(booked)
-        again = match(self.account, self.resting, block, markets, TERMS)
-        assert (again.account, again.orders) == (self.account, ())
-        self.bar += 1
-        self.price = close
-
-    def _order(self, number, side, quantity, limit, reduce_only, tenths) -> None:
-        now = float(START + self.bar * STEP)
-        order = an_order(
-            number,
-            self.market.type,
-            side=side,
-            quantity=quantity * self.market.amount_step,
-            price=limit,
-            reduce_only=reduce_only,
-            created_at=now,
-        )
-        ticker = Ticker(order.symbol, self.price - D("0.01"), self.price + D("0.01"), self.price, now)
-        before = self.account.holdings.get(order.symbol, FLAT).quantity
-        share = D(tenths) / 10
-        outcome = place(
-            self.account, order, self.market, {order.symbol: ticker}, TERMS, self.resting, now, share
-        )
-        if isinstance(outcome, Booked):
-            self._take(outcome)
-            after = self.account.holdings.get(order.symbol, FLAT).quantity
-            if reduce_only:
-                assert abs(after) <= abs(before)
-                assert after * before >= 0
-
-    def _take(self, booked: Booked) -> None:
-        self.account = booked.account
-        self.orders.update({order.client_order_id: order for order in booked.orders})
-
-    def check(self) -> None:
-        account, symbol = self.account, self.market.symbol
-        fills = [fill for order in self.orders.values() for fill in order.fills]
-        signed = sum((fill.quantity if fill.side == "buy" else -fill.quantity for fill in fills), D(0))
-        held = account.holdings.get(symbol, FLAT)
-        assert held.quantity == signed
-        assert account.fees == sum((fill.fee for fill in fills), D(0))
-        cost = held.cost if account.market_type == "spot" else D(0)
-        assert account.cash + cost == account.start_cash + account.realised - account.fees
-        spent = sum(
-            (fill.price * (fill.quantity if fill.side == "buy" else -fill.quantity) for fill in fills), D(0)
-        )
-        # Money that left for fills, seen without any bookkeeping of cost: profit when everything is flat.
-        assert account.realised == held.cost - spent
-        if account.market_type == "spot":
-            assert held.quantity >= 0
-            assert account.cash >= 0
-        assert len({fill.trade_id for fill in fills}) == len(fills) == account.next_trade - 1
-        for order in self.orders.values():
-            assert order.filled <= order.quantity
-            assert (order.client_order_id in account.open_orders) == (order.state not in TERMINAL)
-            for fill in order.fills:
-                assert fill.quantity % self.market.amount_step == 0
-                assert fill.price % self.market.price_step == 0
-                if order.price is not None:
-                    better = fill.price <= order.price if order.side == "buy" else fill.price >= order.price
-                    assert better
-
-
-@settings(max_examples=120, deadline=None)
-@given(market_type=st.sampled_from(["spot", "swap"]), actions=ACTIONS)
-def test_books_are_conserved_over_any_history(market_type, actions):
-    history, twin = History(market_type), History(market_type)
-    for number, action in enumerate(actions):
-        history.act(number, action)
-        history.check()
-        twin.act(number, action)
-    assert (twin.account, twin.orders) == (history.account, history.orders)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["buy", "sell"]), st.integers(1, 999), st.integers(1, 9999)), max_size=20
-    )
-)
-def test_fills_fold_into_the_same_holding_however_they_are_cut(trades):
-    whole = cut = an_account("swap")
-    for number, (side, quantity, price) in enumerate(trades):
-        fill = Fill(f"t{number}", "X/Y:Y", side, D(quantity), D(price), D(0), "Y", 0.0)
-        whole = apply_fill(whole, fill)
-        parts = [D(quantity // 3), D(quantity) - D(quantity // 3)]
-        for part in parts:
-            if part:
-                cut = apply_fill(cut, replace(fill, quantity=part))
-    assert {s: h.quantity for s, h in whole.holdings.items()} == {
-        s: h.quantity for s, h in cut.holdings.items()
-    }
-    assert abs(whole.realised - cut.realised) < D("1e-9")

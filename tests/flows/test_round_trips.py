@@ -46,7 +46,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
         monkeypatch.setenv(name, "test")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        yield Settings(stage="test")
+        yield Settings(stage="test", account="123456789012")
 
 
 def measure(settings: Settings, symbols: int) -> tuple[dict[str, list[int]], int]:

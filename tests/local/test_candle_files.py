@@ -184,28 +184,28 @@ def test_a_hundred_recorded_files_are_read_in_about_a_second():
     assert time.perf_counter() - began < 3
     assert candles.open.shape == (100, 8640)
     assert candles.symbols[:2] == ("BTC/USDT", "ETH/USDT")
-    hours = read_candles(directory, "1h", ["BTC/USDT"])
-    opened = int(datetime(2021, 3, 6, 2, tzinfo=UTC).timestamp())
-    halted = np.isnan(hours.close[0, np.searchsorted(hours.open_time, opened)])
-    assert halted == (
-        b"%d000," % opened not in gzip.decompress((directory / "BTCUSDT-1h.csv.gz").read_bytes())
-    )
+
+
+def test_halts_of_the_exchange_are_gaps():
+    hours = read_candles(shared_path("data/ohlcv/binance_spot"), "1h", ["BTC/USDT"])
+    missing = hours.open_time[np.isnan(hours.close[0])]
+    days = {datetime.fromtimestamp(int(opened), UTC).date().isoformat() for opened in missing}
+    assert days >= {"2021-03-06", "2021-04-20", "2021-04-25"}
+    assert len(missing) == 11
 
 
 def test_prices_read_as_floats_give_back_the_decimals_of_the_files():
     checked = 0
     for path in recorded_files():
+        name, _, timeframe = path.name.removesuffix(".csv.gz").rpartition("-")
+        symbol = f"{name.removesuffix('USDT')}/USDT"
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()[1:]
-        timeframe = path.name.split("-")[1].split(".")[0]
-        base = path.name.split("-")[0].removesuffix("USDT")
-        candles = read_candles(path.parent, timeframe, [f"{base}/USDT"]) if base != "COCOS" else None
-        if candles is None:
-            continue
-        present = ~np.isnan(candles.close[0])
-        # Every eleventh line of each file: all columns of prices, exactly as written.
-        rows = np.flatnonzero(present)
+        start, end = (int(lines[at].split(",")[0]) // 1000 for at in (0, 1))
+        candles = read_candles(path.parent, timeframe, [symbol], start, end)
+        rows = np.flatnonzero(~np.isnan(candles.close[0]))
         assert len(rows) == len(lines)
-        for number in range(0, len(lines), 11):
+        # Every fifth line of each file, all its prices exactly as written.
+        for number in range(0, len(lines), 5):
             fields = lines[number].split(",")[1:5]
             read = (candles.open, candles.high, candles.low, candles.close)
             for text, values in zip(fields, read, strict=True):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ NOW = 1_790_000_123.0
 DAY = 86400
 SPREAD = D("0.0004")
 MINUTE = 60
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ def test_a_new_process_sees_the_same_market(market):
         f"c = MarketSimulator(7, D('0.0004')).closed_candles(('BTC/USDT',), 300, {int(NOW) - DAY}, {NOW});"
         "print(c.close.tolist(), c.volume.tolist())"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
+    )
     here = market.closed_candles(("BTC/USDT",), 300, int(NOW) - DAY, NOW)
     assert run.stdout.strip() == f"{here.close.tolist()} {here.volume.tolist()}"
 
@@ -163,7 +167,8 @@ def test_nothing_explodes(seed):
     assert ratio.max() < 2.5
     assert ratio.min() > 0.4
     for year in range(1, 4):
-        later = market.closed_candles(symbols, DAY, int(NOW) + (365 * year - 1) * DAY, NOW + 365 * year * DAY)
+        end = int(NOW) // DAY * DAY + 365 * year * DAY
+        later = market.closed_candles(symbols, DAY, end - DAY, end)
         for symbol, close in zip(symbols, later.close[:, -1], strict=True):
             assert 0.2 < close / simulator._coin(symbol).price < 5
 

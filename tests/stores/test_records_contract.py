@@ -13,7 +13,7 @@ import pytest
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Engine
 from chalicelib.domain.order import Order, OrderState
-from chalicelib.domain.records import Fence, Page
+from chalicelib.domain.records import Fence, Page, Record
 from chalicelib.errors import AlreadyExists, NotFound, Rejected, Retryable, StaleWrite
 from tests.stores.examples import (
     CONNECTION,
@@ -72,6 +72,7 @@ def test_what_is_not_stored_is_none(stores: Stores) -> None:
 
 def test_a_revision_may_be_written_once(stores: Stores) -> None:
     (first,) = stores.records.commit(TENANT, [order()])
+    assert isinstance(first, Order)
     (second,) = stores.records.commit(TENANT, [replace(first, reason="a")])
     assert second.revision == 2
     with pytest.raises(StaleWrite):
@@ -105,7 +106,8 @@ def test_a_stale_fence_writes_nothing_and_is_told_first(stores: Stores) -> None:
     fence = fenced(stores)
     stores.records.commit(TENANT, [order()], fence)
     stores.engines.acquire(ENGINE, "execute", "you", 200.0, 55.0, None)
-    for records in ([order("cts-2")], [order("cts-2"), position()], [order()]):
+    attempts: list[list[Record]] = [[order("cts-2")], [order("cts-2"), position()], [order()]]
+    for records in attempts:
         with pytest.raises(StaleWrite):
             stores.records.commit(TENANT, records, fence)
     with pytest.raises(StaleWrite):
@@ -213,7 +215,7 @@ def test_listings_are_newest_first_and_continued_by_cursors(
     stores: Stores, limit: int, sizes: list[int]
 ) -> None:
     # Ids run against time, so that an order by id would be seen.
-    records = [
+    records: list[Record] = [
         *(order(f"o{9 - n}", 100.0 + n) for n in range(6)),
         *(position(f"p{9 - n}", 100.0 + n) for n in range(6)),
         *(session(f"s{9 - n}", 100.0 + n) for n in range(6)),
