@@ -1,8 +1,11 @@
 """In-memory twin of the object store: every store sees one bucket, and has warm versions of its own."""
 
+from dataclasses import replace
 from typing import Any
 
-from chalicelib.domain.candles import Candles
+from numpy.typing import NDArray
+
+from chalicelib.domain.candles import FIELDS, Candles
 from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
 from chalicelib.errors import StaleWrite
 
@@ -18,6 +21,13 @@ class MemoryBucket:
         self.values[key] = value
         self.writes[key] = written = self.writes.get(key, 0) + 1
         return written
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only copy: independent of its writer, and no reader can change it."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
 
 
 class MemoryObjectStore:
@@ -42,13 +52,16 @@ class MemoryObjectStore:
         if self._seen.get(key) != present:
             self._seen.pop(key, None)
             raise StaleWrite(f"{key} was written by somebody else")
-        self._seen[key] = self._bucket.put(key, candles)
+        fields = (frozen(getattr(candles, name)) for name in FIELDS)
+        kept = Candles(candles.symbols, candles.timeframe, frozen(candles.open_time), *fields)
+        self._seen[key] = self._bucket.put(key, kept)
 
     def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None:
         return self._bucket.values.get(f"indications/{tenant}/{connection_id}")
 
     def save_indications(self, tenant: str, connection_id: str, snapshot: IndicationSnapshot) -> None:
-        self._bucket.put(f"indications/{tenant}/{connection_id}", snapshot)
+        kept = replace(snapshot, direction=frozen(snapshot.direction), strength=frozen(snapshot.strength))
+        self._bucket.put(f"indications/{tenant}/{connection_id}", kept)
 
     def load_ladder(self, tenant: str, connection_id: str, version: int) -> LadderSnapshot | None:
         found: LadderSnapshot | None = self._bucket.values.get(
@@ -57,7 +70,8 @@ class MemoryObjectStore:
         return found if found is not None and found.version == version else None
 
     def save_ladder(self, tenant: str, connection_id: str, snapshot: LadderSnapshot) -> None:
-        self._bucket.put(f"ladder/{tenant}/{connection_id}/{snapshot.version & 1}", snapshot)
+        kept = replace(snapshot, arrays={name: frozen(array) for name, array in snapshot.arrays.items()})
+        self._bucket.put(f"ladder/{tenant}/{connection_id}/{snapshot.version & 1}", kept)
 
     def delete_all(self, tenant: str, connection_id: str) -> None:
         self._bucket.values.pop(f"indications/{tenant}/{connection_id}", None)

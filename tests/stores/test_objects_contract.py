@@ -172,9 +172,9 @@ def test_an_unchanged_object_is_not_read_again(aws: Stores) -> None:
     assert aws.calls == {"s3.PutObject": 2, "s3.GetObject": 5}
 
 
-def test_a_warm_copy_can_not_be_changed_by_its_users(aws: Stores) -> None:
+def test_what_is_stored_can_not_be_changed_by_its_users(stores: Stores) -> None:
     block = candles()
-    writer, _ = aws.containers
+    writer, _ = stores.containers
     writer.save_candles("binance", block)
     block.close[:] = 0
     warm = writer.load_candles("binance", 300)
@@ -182,6 +182,14 @@ def test_a_warm_copy_can_not_be_changed_by_its_users(aws: Stores) -> None:
     assert warm is not None
     with pytest.raises(ValueError, match="read-only"):
         warm.close[0, 0] = 1.0
+    snapshot = ladder(4)
+    writer.save_ladder(*PLACE, snapshot)
+    snapshot.arrays["profit"][:] = 0
+    found = writer.load_ladder(*PLACE, 4)
+    assert found is not None
+    assert np.array_equal(found.arrays["profit"], ladder(4).arrays["profit"])
+    with pytest.raises(ValueError, match="read-only"):
+        found.arrays["profit"][0, 0] = 1.0
 
 
 def _broken_bodies() -> dict[str, bytes]:

@@ -1,0 +1,41 @@
+# CTS Trade Engine. `make run` and `make test` install what they need into .venv first.
+
+PYTHON ?= $(shell for candidate in python3.12 "$$HOME"/.pyenv/versions/3.12*/bin/python python3.13 \
+	"$$HOME"/.pyenv/versions/3.13*/bin/python python3.11 python3; do \
+	if "$$candidate" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo "$$candidate"; break; fi; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt pyproject.toml
+
+.PHONY: install run test check bench-peers clean
+
+install: $(STAMP)
+
+$(STAMP): $(REQUIREMENTS)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed; set PYTHON=/path/to/python" >&2; exit 1; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
+	touch $(STAMP)
+
+# Options go in ARGS: make run ARGS="--market sim --port 8080"
+run: $(STAMP)
+	$(BIN)/cts run $(ARGS)
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Measures freqtrade in an environment of its own under .bench; nothing of it enters .venv.
+bench-peers: $(STAMP)
+	$(BIN)/python -m tests.bench.bench_peers
+
+clean:
+	rm -rf .venv .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
