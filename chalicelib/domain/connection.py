@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chalicelib.domain.cadence import DEFAULT_INTERVALS, SHORTEST_INTERVAL, TickKind
 from chalicelib.domain.candles import timeframe_seconds
 from chalicelib.domain.engine import PUBLIC_TENANT
-from chalicelib.domain.market import MarketType
+from chalicelib.domain.market import MarketType, split_symbol
 from chalicelib.domain.signal import ExitProfile
 from chalicelib.errors import Rejected
 
@@ -103,6 +103,7 @@ def validate(connection: Connection) -> Connection:
         (connection.mode == "paper", f"mode {connection.mode!r} needs an exchange connector; use 'paper'"),
         (0 < len(connection.symbols) <= MAX_SYMBOLS, f"symbols must name 1 to {MAX_SYMBOLS} markets"),
         (len(set(connection.symbols)) == len(connection.symbols), "symbols must not repeat"),
+        (len(_quotes(connection)) <= 1, f"symbols must share one quote currency, not {_quotes(connection)}"),
         (bool(connection.strategies), "strategies must name at least one strategy"),
         (connection.risk.max_positions > 0, "risk.max_positions must be above 0"),
         (connection.risk.cooldown >= 0, "risk.cooldown must not be negative"),
@@ -140,6 +141,10 @@ def validate(connection: Connection) -> Connection:
 def complete_intervals(intervals: Mapping[TickKind, int]) -> dict[TickKind, int]:
     """Return the intervals with defaults for those that are not named."""
     return {**DEFAULT_INTERVALS, **intervals}
+
+
+def _quotes(connection: Connection) -> list[str]:
+    return sorted({split_symbol(symbol)[1] for symbol in connection.symbols})
 
 
 def _rates(connection: Connection) -> tuple[tuple[str, Decimal], ...]:

@@ -98,8 +98,6 @@ def match(
     changed: dict[str, PaperOrder] = {}
     for _, position, touch in sorted(touches, key=lambda item: item[:2]):
         order = current[resting[position].client_order_id]
-        if order.state in TERMINAL:
-            continue
         others = [other for other in current.values() if other.state not in TERMINAL and other is not order]
         account, filled = _fill_resting(account, order, touch, markets[order.symbol], terms, others)
         account, orphans = _expire_orphans(account, others, order.symbol, touch.time)
@@ -168,7 +166,10 @@ def _fill_resting(
     terms: PaperTerms,
     others: Sequence[PaperOrder],
 ) -> tuple[PaperAccount, PaperOrder]:
-    """Fill what is left of a resting order, or end it where the account no longer lets it fill."""
+    """Fill what is left of a resting order, or end it where the account no longer lets it fill.
+
+    Nothing is left of one that ended earlier in the same match.
+    """
     quantity = order.remaining
     if order.reduce_only:
         quantity = min(quantity, room_to_reduce(account, order, ()))

@@ -27,35 +27,35 @@ from chalicelib.flows.world import World
 SNAPSHOT_SECONDS = 1800.0
 
 
-@dataclass(frozen=True, slots=True)
-class LadderOutcome:
-    """What the ladder says after the last candle."""
-
-    pointer: LadderPointer
-    counts: dict[str, int] = field(default_factory=dict)
-    mirrored: tuple[Mirrored, ...] = ()
-    changes: Sequence[LevelChange] = ()
-
-
 @dataclass(slots=True)
-class _Warm:
+class WarmLadder:
     """A ladder and its state between invocations; a pure function of candles, so never wrong, only old."""
 
     ladder: Ladder
     state: LadderState
 
 
+@dataclass(frozen=True, slots=True)
+class LadderOutcome:
+    """What the ladder says after the last candle; `loaded` if that took a read of the object store."""
+
+    warm: WarmLadder | None = None
+    loaded: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    mirrored: tuple[Mirrored, ...] = ()
+    changes: Sequence[LevelChange] = ()
+
+
 def step_ladder(
     world: World, turn: Turn, connection: Connection, candles: Candles, last: Evaluation
 ) -> LadderOutcome:
-    """Step the connection's ladder over the candles that closed since its state, and snapshot it in time.
+    """Step the connection's ladder over the candles that closed since its state.
 
     `last` is the evaluation of the last candle.
     """
-    pointer = turn.engine.ladder
     if not connection.ladder.enabled:
-        return LadderOutcome(pointer)
-    warm, cold = _warm(world, connection, pointer, candles)
+        return LadderOutcome()
+    warm, loaded = _warm(world, connection, turn.engine.ladder, candles)
     changes: list[LevelChange] = []
     wanted: tuple[Mirrored, ...] = ()
     choices, confidence = connection.strategies, connection.risk.min_confidence
@@ -64,22 +64,31 @@ def step_ladder(
             changes.extend(level_changes(warm.ladder, result.changes, result.closed_at))
             if result.closed_at == candles.closed_until:
                 wanted = mirrored(warm.ladder, warm.state, result.wanted)
-    # A cold tick has loaded already: storing in the next one keeps its round trips within the budget.
-    after = pointer if cold else _snapshot(world, turn, connection, warm)
     # A rebuild repeats old level changes; only those after the last decision are news.
     news = [change for change in changes if change.at > turn.engine.last_candle]
-    return LadderOutcome(after, counts_by_level(warm.state), wanted, news)
+    return LadderOutcome(warm, loaded, counts_by_level(warm.state), wanted, news)
+
+
+def store_ladder(world: World, turn: Turn, connection: Connection, outcome: LadderOutcome) -> LadderPointer:
+    """Store the state at most every half hour; the pointer to it is saved with the tick, under its fence."""
+    pointer, warm = turn.engine.ladder, outcome.warm
+    if warm is None or turn.now - pointer.written_at < SNAPSHOT_SECONDS:
+        return pointer
+    version = pointer.version + 1
+    snapshot = to_snapshot(warm.ladder, warm.state, version, turn.fence)
+    world.objects.save_ladder(connection.tenant, connection.connection_id, snapshot)
+    return LadderPointer(version, turn.fence, warm.state.closed_until, turn.now)
 
 
 def _warm(
     world: World, connection: Connection, pointer: LadderPointer, candles: Candles
-) -> tuple[_Warm, bool]:
-    """Return the warm state, else the snapshot's, else an empty one; and whether it was not warm."""
+) -> tuple[WarmLadder, bool]:
+    """Return the warm state, else the snapshot's, else an empty one; and whether a snapshot was asked for."""
     key = f"ladder/{connection.tenant}/{connection.connection_id}"
     ladder = _ladder(world, connection, key)
     known = world.warm.get(key)
     oldest = int(candles.open_time[0])
-    if isinstance(known, _Warm) and known.ladder is ladder and _continues(known.state, candles, oldest):
+    if isinstance(known, WarmLadder) and known.ladder is ladder and _continues(known.state, candles, oldest):
         return known, False
     state = None
     if pointer.version:
@@ -89,9 +98,9 @@ def _warm(
     if state is None or not _continues(state, candles, oldest):
         world.metrics.count("ladder_rebuilds")
         state = empty_state(ladder)
-    fresh = _Warm(ladder, state)
+    fresh = WarmLadder(ladder, state)
     world.warm[key] = fresh
-    return fresh, True
+    return fresh, pointer.version > 0
 
 
 def _continues(state: LadderState, candles: Candles, oldest: int) -> bool:
@@ -112,14 +121,3 @@ def _ladder(world: World, connection: Connection, key: str) -> Ladder:
     ladder = build_ladder(sets, terms_of(connection.paper), LEVEL_RULES[connection.ladder.profile], version)
     world.warm[f"{key}/rules"] = (identity, ladder)
     return ladder
-
-
-def _snapshot(world: World, turn: Turn, connection: Connection, warm: _Warm) -> LadderPointer:
-    """Store the state at most every half hour; the pointer to it is saved with the tick, under its fence."""
-    pointer = turn.engine.ladder
-    if turn.now - pointer.written_at < SNAPSHOT_SECONDS:
-        return pointer
-    version = pointer.version + 1
-    snapshot = to_snapshot(warm.ladder, warm.state, version, turn.fence)
-    world.objects.save_ladder(connection.tenant, connection.connection_id, snapshot)
-    return LadderPointer(version, turn.fence, warm.state.closed_until, turn.now)

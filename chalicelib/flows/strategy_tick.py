@@ -15,7 +15,7 @@ from chalicelib.domain.messages import Event, SignalBatch, Tick
 from chalicelib.domain.signal import Direction, Signal, signal_id
 from chalicelib.domain.snapshots import IndicationSnapshot
 from chalicelib.domain.voting import Evaluation, evaluate, reasons
-from chalicelib.flows.ladder_step import LadderOutcome, step_ladder
+from chalicelib.flows.ladder_step import LadderOutcome, step_ladder, store_ladder
 from chalicelib.flows.tick import Saved, Turn, may_decide, require_engine, run_tick
 from chalicelib.flows.world import World
 
@@ -54,18 +54,22 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     candles = select(stored, connection.symbols)
     if turn.engine.last_candle >= candles.closed_until:
         return Saved(turn.engine)
-    indicated = world.objects.load_indications(connection.tenant, connection.connection_id)
     window = anchored(candles, int(candles.open_time[-1]))
     evaluation = evaluate(window, connection.strategies, connection.risk.min_confidence)
     ladder = step_ladder(world, turn, connection, candles, evaluation)
+    indicated = None
+    if ladder.mirrored or evaluation.signals[:, -1].any():
+        indicated = world.objects.load_indications(connection.tenant, connection.connection_id)
     signals = _signals(turn, tick, connection, evaluation, ladder, indicated)
     _publish(world, turn, tick, connection, signals, ladder.changes)
-    engine = replace(turn.engine, last_candle=candles.closed_until, ladder_counts=ladder.counts)
-    changed = ["last_candle", "ladder_counts"]
-    if ladder.pointer != turn.engine.ladder:
-        engine = replace(engine, ladder=ladder.pointer)
-        changed.append("ladder")
-    return Saved(engine, tuple(changed))
+    # A cold tick with signals has used up its round trips: the next one stores the ladder.
+    pointer = turn.engine.ladder
+    if not (ladder.loaded and signals):
+        pointer = store_ladder(world, turn, connection, ladder)
+    engine = replace(
+        turn.engine, last_candle=candles.closed_until, ladder_counts=ladder.counts, ladder=pointer
+    )
+    return Saved(engine, ("last_candle", "ladder_counts", "ladder"))
 
 
 def _signals(

@@ -1,4 +1,4 @@
-"""Measures the ladder on recorded hourly candles: `python -m tests.bench.bench_ladder [--bars N] [--data DIR]`.
+"""Measures the ladder on recorded hourly candles: `python -m tests.bench.bench_ladder`.
 
 Prints set-candles per second and the milliseconds of one step for 100 symbols x 96 and x 1,000 sets.
 """
@@ -70,7 +70,7 @@ def _run(candles: Candles, strategies: int, profiles: int) -> None:
     to_arrays(state)
     snapshot = (time.perf_counter() - start) * 1000
     print(
-        f"{len(candles.symbols)} symbols x {len(sets) // len(candles.symbols)} sets x {candles.bars} candles: "
+        f"{len(candles.symbols)} symbols x {2 * strategies * profiles} sets x {candles.bars} candles: "
         f"{len(sets) * candles.bars / total / 1e6:.1f} million set-candles/s, step "
         f"p50 {milliseconds[0]:.2f} ms, p99 {milliseconds[1]:.2f} ms, max {milliseconds[2]:.2f} ms; "
         f"{trades} trades, levels {counts_by_level(state)}, snapshot copy {snapshot:.1f} ms, "

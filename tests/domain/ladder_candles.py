@@ -27,7 +27,7 @@ def read_candles(folder: Path, timeframe: str, symbols: int, bars: int) -> Candl
 
 
 def cross_signals(candles: Candles, fast: int, slow: int) -> np.ndarray:
-    """Return `[symbols, bars]`: +1 where the fast EMA crosses over the slow one, -1 where it crosses under."""
+    """Return `[symbols, bars]`: +1 where the fast EMA crosses over the slow one, -1 where under it."""
     closes = filled(candles).close
     signals = np.zeros(closes.shape, dtype=np.int8)
     for row, close in enumerate(closes):

@@ -176,6 +176,7 @@ def test_client_order_ids_fit_every_exchange() -> None:
         ({"symbols": ()}, "symbols"),
         ({"symbols": ("BTCUSDT",)}, "not a spot symbol such as BTC/USDT"),
         ({"symbols": ("BTC/USDT:USDT",)}, "not a spot symbol"),
+        ({"symbols": ("BTC/USDT", "ETH/EUR")}, "one quote currency"),
         ({"timeframe": "7m"}, "unknown timeframe"),
         ({"position_cost": D(0)}, "position_cost"),
         ({"exits": ExitProfile(stop_loss=D(0))}, "exits.stop_loss"),

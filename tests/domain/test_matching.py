@@ -226,6 +226,23 @@ class TestReduceOnly:
         assert booked.orders[0].filled == D("0.4")
         assert booked.orders[0].state == OrderState.EXPIRED
 
+    def test_on_spot_what_open_sells_hold_is_not_free_to_reduce(self):
+        account, resting = accepted(an_order(side="sell", price=D(110), quantity=D("0.7")), holding("1"))
+        exit_ = an_order(2, side="sell", reduce_only=True)
+        account, order = accepted(exit_, account, resting=[resting])
+        assert order.filled == D("0.3")
+        assert refused(replace(exit_, client_order_id="cts-3"), account, resting=[resting]) == "REDUCE_ONLY"
+
+    def test_of_two_that_one_candle_touches_only_one_finds_a_position(self):
+        swap = {"market_type": "swap", "side": "sell", "reduce_only": True}
+        account, first = accepted(an_order(1, price=D(105), **swap), holding("1", market_type="swap"))
+        account, second = accepted(an_order(2, price=D(106), **swap), account, resting=[first])
+        block = candles((100, 107, 99, 105), symbol=SYMBOL["swap"])
+        booked = match(account, [first, second], block, {SYMBOL["swap"]: a_market("swap")}, TERMS)
+        assert [order.state for order in booked.orders] == [OrderState.FILLED, OrderState.EXPIRED]
+        assert booked.orders[1].fills == ()
+        assert booked.account.holdings == {}
+
     def test_it_ends_with_its_position(self):
         swap = {"market_type": "swap", "side": "sell"}
         account, resting = accepted(

@@ -210,6 +210,16 @@ def test_a_fill_booked_by_another_is_not_booked_twice(ledger):
     assert len(slow.fetch_order("cts-1", SYMBOL, NOW + STEP).fills) == 1
 
 
+def test_an_order_that_ends_between_the_two_reads_is_seen_as_ended(ledger):
+    a_venue(ledger, ScriptedFeed()).create_order(an_order(price=D(95)), NOW)
+    account_as_read = ledger.load("default", "c1")
+    a_venue(ledger, ScriptedFeed()).cancel_order("cts-1", SYMBOL, NOW)
+    load = ledger.load
+    answers = [account_as_read]
+    ledger.load = lambda *place: answers.pop() if answers else load(*place)
+    assert a_venue(ledger, ScriptedFeed()).fetch_open_orders(NOW) == ()
+
+
 def test_races_are_bounded_and_provably_not_sent(ledger):
     class Contended(CountedLedger):
         def commit(self, tenant, account, orders):

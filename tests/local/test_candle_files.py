@@ -165,6 +165,14 @@ def test_a_gap_longer_than_the_window_is_refused_inside_the_period_only(tmp_path
     assert read_candles(tmp_path, "5m", ["BTC/USDT"]).bars == resumed + 1
 
 
+def test_only_the_part_of_a_gap_inside_the_period_counts(tmp_path):
+    resumed = LONGEST_GAP + 100
+    write(tmp_path, row(0), row(resumed), row(resumed + 1))
+    start, end = START + 200 * STEP, START + (resumed + 2) * STEP
+    assert read_candles(tmp_path, "5m", ["BTC/USDT"], start, end).bars == resumed + 2
+    assert "line 2: no candles from" in refusal(tmp_path, "5m", ["BTC/USDT"], START + 50 * STEP, end)
+
+
 def test_a_symbol_that_ends_early_is_refused(tmp_path):
     write(tmp_path, *(row(bar) for bar in range(LONGEST_GAP + 10)), name="BTCUSDT-5m.csv")
     write(tmp_path, row(0), row(1), name="ETHUSDT-5m.csv")
