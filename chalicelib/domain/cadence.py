@@ -46,5 +46,10 @@ def due(intervals: Mapping[TickKind, int], start: int, window: int = HEARTBEAT) 
 
 
 def raised(intervals: Mapping[TickKind, int], shortest: int) -> dict[TickKind, int]:
-    """Return the intervals with those shorter than `shortest` seconds raised to it (replays)."""
-    return {kind: max(interval, shortest) for kind, interval in intervals.items()}
+    """Return the intervals raised to the next multiple of `shortest` seconds (replays); 0 changes nothing.
+
+    A replay has one heartbeat per `shortest`: only on its multiples can a slot be reached by a short delay.
+    """
+    if not shortest:
+        return dict(intervals)
+    return {kind: -(-interval // shortest) * shortest for kind, interval in intervals.items()}

@@ -11,7 +11,6 @@ from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection, complete_intervals, validate
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.ids import digest
-from chalicelib.domain.market import split_symbol
 from chalicelib.domain.records import AuditEntry
 from chalicelib.domain.strategies import parameters_of
 from chalicelib.errors import AlreadyExists, Conflict, NotFound, Rejected
@@ -94,12 +93,7 @@ def check_strategies(connection: Connection) -> None:
 
 
 def _check_markets(world: World, connection: Connection) -> None:
-    """Refuse symbols that the exchange does not have, or that are not settled in one currency."""
-    quotes = sorted({split_symbol(symbol)[1] for symbol in connection.symbols})
-    if len(quotes) > 1:
-        raise Rejected(
-            f"symbols are quoted in {', '.join(quotes)}: use one connection for each quote currency"
-        )
+    """Refuse symbols that the exchange does not have."""
     markets = world.feed(connection.exchange).markets(connection.symbols)
     missing = [symbol for symbol in connection.symbols if symbol not in markets]
     if missing:

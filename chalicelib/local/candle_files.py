@@ -131,6 +131,8 @@ def _unusable(file: _File, step: int, period: _Period) -> str:
     grid = file.open_time
     first, last = int(grid[0]), int(grid[-1]) + step
     start, end = period.inside(first, last)
+    if period.end is None and start >= last:
+        return f"{file.path}: no candles from {_iso(start)} on: the file has {_iso(first)} to {_iso(last)}"
     if start >= end:
         return f"the period from {_iso(start)} to {_iso(end)} is empty: let it start before it ends"
     if start >= last or end <= first:

@@ -80,7 +80,7 @@ class Recorder:
 
     def count(self, name: str, value: float = 1, **dimensions: str) -> None:
         """Take a metric; those that say how a tick ended are counted with their tick."""
-        self.metrics[name] += value  # type: ignore[assignment]
+        self.metrics[name] += int(value)
         running = _current.get()
         if running and name in _TICK_COUNTS:
             running.end_tick(dimensions["kind"], _TICK_COUNTS[name], perf_counter())

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -121,7 +120,7 @@ def _serve(
     stop: threading.Event,
     console: Console,
 ) -> None:
-    settings = replace(Settings(), endpoint_url=emulator.endpoint_url, account=ACCOUNT)
+    settings = Settings(endpoint_url=emulator.endpoint_url, account=ACCOUNT)
     system = assemble(options, market, state, emulator, settings)
     # Not before: they read the environment when they are imported.
     from app import app

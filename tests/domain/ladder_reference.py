@@ -31,6 +31,14 @@ class Numbers(NamedTuple):
     drawdown_hours: float
 
 
+class Wish(NamedTuple):
+    """An entry wanted at the close of `bar`: the level then, and the statistics of the last 30 positions."""
+
+    bar: int
+    level: str
+    recent: Numbers
+
+
 class Change(NamedTuple):
     """A level change and its evidence."""
 
@@ -58,7 +66,7 @@ class History:
 
     entries: list[tuple[int, float]] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
-    wanted: list[int] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     level: str = "base"
     closes: list[int] = field(default_factory=list)
@@ -111,7 +119,7 @@ def run_set(
             opposes = signals[bar] == (-1 if long else 1)
             if history.position is None and not history.pending and agrees:
                 history.pending = True
-                history.wanted.append(bar)
+                history.wishes.append(Wish(bar, history.level, history.numbers(closed_at, 30)))
             elif history.position is not None and opposes:
                 history.position["reversed"] = True
     return history
@@ -248,16 +256,18 @@ def reaches(numbers: Numbers, bar: Any) -> bool:
 
 
 def mirrored_sets(
-    histories: list[History], symbols: list[int], wanted: list[int], now: int, rules: Any
-) -> dict[int, int]:
-    """Return per symbol the set whose wish goes to the exchange: the best last-30 profit factor, then the first."""
-    chosen: dict[int, int] = {}
-    factors: dict[int, float] = {}
-    for index in wanted:
-        numbers = histories[index].numbers(now, 30)
-        if histories[index].level != "real" or not reaches(numbers, rules.mirror):
-            continue
+    histories: list[History], symbols: list[int], bars: int, mirror: Any
+) -> list[dict[int, int]]:
+    """Return per candle and symbol the set that is mirrored: best last-30 profit factor, then the first."""
+    chosen: list[dict[int, int]] = [{} for _ in range(bars)]
+    factors: list[dict[int, float]] = [{} for _ in range(bars)]
+    for index, history in enumerate(histories):
         symbol = symbols[index]
-        if symbol not in chosen or numbers.profit_factor > factors[symbol]:
-            chosen[symbol], factors[symbol] = index, numbers.profit_factor
+        for wish in history.wishes:
+            if wish.level != "real" or not reaches(wish.recent, mirror):
+                continue
+            best = factors[wish.bar].get(symbol)
+            if best is None or wish.recent.profit_factor > best:
+                chosen[wish.bar][symbol] = index
+                factors[wish.bar][symbol] = wish.recent.profit_factor
     return chosen

@@ -51,8 +51,9 @@ def test_windows_of_any_length_plan_each_slot_exactly_once(
     assert all(later - earlier == interval for earlier, later in pairwise(slots))
 
 
-def test_a_replay_raises_short_intervals_only() -> None:
-    assert raised({"market": 60, "strategy": 7200}, 300) == {"market": 300, "strategy": 7200}
+def test_a_replay_raises_intervals_to_multiples_of_its_heartbeat() -> None:
+    assert raised({"market": 60, "strategy": 5400}, 3600) == {"market": 3600, "strategy": 7200}
+    assert raised({"market": 60, "strategy": 5400}, 0) == {"market": 60, "strategy": 5400}
 
 
 def test_a_lease_excludes_others_until_it_runs_out_and_its_fence_only_grows() -> None:

@@ -93,7 +93,7 @@ def test_of_two_creations_at_once_the_second_finds_the_first() -> None:
         ({"symbols": []}, "symbols must name 1 to"),
         ({"symbols": "BTC/USDT"}, "connection.symbols must be a list"),
         ({"symbols": ["BTC/USDT:USDT"]}, "is not a spot symbol such as BTC/USDT"),
-        ({"symbols": ["BTC/USDT", "ETH/BTC"]}, "quoted in BTC, USDT: use one connection for each"),
+        ({"symbols": ["BTC/USDT", "ETH/BTC"]}, "symbols must share one quote currency"),
         ({"connection_id": "Main!"}, "must be 1 to 40 of a-z"),
         ({"connection_id": "status"}, "'status' is a word of the API"),
         ({"mode": "live"}, "use 'paper'"),
