@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt pyproject.toml
 
-.PHONY: install run test check bench-peers clean
+.PHONY: install run test test-acceptance check bench-peers clean
 
 install: $(STAMP)
 
@@ -25,6 +25,10 @@ run: $(STAMP)
 
 test: check
 	$(BIN)/python -m pytest
+
+# The long replays on recorded candles: some six minutes.
+test-acceptance: $(STAMP)
+	$(BIN)/python -m pytest -m acceptance tests/acceptance
 
 check: $(STAMP)
 	$(BIN)/ruff check .

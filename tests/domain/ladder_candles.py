@@ -11,16 +11,19 @@ RECORDED = "data/ohlcv/binance_spot"
 
 
 def read_candles(folder: Path, timeframe: str, symbols: int, bars: int) -> Candles:
-    """Read the last `bars` of the first `symbols` files onto one grid; what a file lacks is NaN."""
+    """Read `bars` of the first `symbols` files onto one grid that ends where half of the files do.
+
+    What a file lacks is NaN.
+    """
     files = sorted(folder.glob(f"*-{timeframe}.csv.gz"))[:symbols]
     tables = [np.loadtxt(file, delimiter=",", skiprows=1) for file in files]
     seconds = TIMEFRAMES[timeframe]
-    end = int(max(table[-1, 0] for table in tables)) // 1000 + seconds
+    end = int(sorted(table[-1, 0] for table in tables)[len(tables) // 2]) // 1000 + seconds
     start = end - bars * seconds
     fields = np.full((5, len(tables), bars), np.nan)
     for row, table in enumerate(tables):
         columns = (table[:, 0].astype(np.int64) // 1000 - start) // seconds
-        inside = columns >= 0
+        inside = (columns >= 0) & (columns < bars)
         fields[:, row, columns[inside]] = table[inside, 1:].T
     names = tuple(file.name.split("USDT-")[0] + "/USDT" for file in files)
     return Candles(names, seconds, start + seconds * np.arange(bars), *fields)

@@ -197,10 +197,8 @@ def numbers_of(history: History, now: int, last: int) -> Numbers:
             wins += 1
         else:
             loss += -value
-    if loss > 0:
-        factor = profit / loss
-    else:
-        factor = math.inf if wins >= 10 else math.nan
+    without_loss = math.inf if wins >= 10 else math.nan
+    factor = profit / loss if loss > 0 else without_loss
     older = len(history.exits) - len(returns)
     peak_time = history.closes[older - 1] if older else history.first_entry
     durations = []

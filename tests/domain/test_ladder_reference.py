@@ -134,7 +134,7 @@ def run_case(timeframe: str, seed: int, count: int, rules: LevelRules) -> Case:
 @pytest.fixture(scope="module", params=[("1h", 1, EASY), ("5m", 2, LEVEL_RULES["source"]), ("5m", 3, EASY)])
 def case(request: pytest.FixtureRequest) -> Case:
     timeframe, seed, rules = request.param
-    return run_case(timeframe, seed, 220, rules)
+    return run_case(timeframe, seed, 700, rules)
 
 
 def test_entries_are_those_of_the_reference(case: Case) -> None:

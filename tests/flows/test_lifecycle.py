@@ -214,6 +214,44 @@ def test_one_engine_that_cannot_start_does_not_stop_the_others() -> None:
     assert act(world, "b", "start").status == Status.RUNNING
 
 
+def test_one_engine_whose_start_has_to_be_repeated_does_not_stop_the_others() -> None:
+    world = with_connections(memory_world(), "a", "b")
+
+    def recover(_: World, connection: Connection, engine: Engine, now: float) -> None:
+        if connection.connection_id == "a":
+            raise StaleWrite("the books are moving")
+
+    assert act(world, None, "start", recover=recover).status == Status.RUNNING
+    assert {name: the_engine(world, name).status.value for name in "ab"} == {"a": "starting", "b": "running"}
+    assert audit(world, f"{TENANT}/coordinator")[-1].details["failed"] == ["a: the books are moving"]
+
+
+def test_a_start_ends_the_session_that_an_error_left_open() -> None:
+    memory = Memory()
+    world = with_connections(memory_world(memory), "main")
+    first = act(world, "main", "start").session_id
+    memory.tables.engines[MAIN] = replace(the_engine(world), status=Status.ERROR)
+    act(world, "main", "start")
+    ended = world.records.session(TENANT, "main", first)
+    assert ended is not None
+    assert ended.ended_at == world.now()
+
+
+def test_a_session_that_has_ended_keeps_its_end() -> None:
+    memory = Memory()
+    world = with_connections(memory_world(memory), "main")
+    session = act(world, "main", "start").session_id
+    end = world.now()
+    act(world, "main", "stop")
+    memory.tables.engines[MAIN] = replace(the_engine(world), status=Status.STOPPING)
+    assert isinstance(memory.clock, HandClock)
+    memory.clock.time += 61
+    assert settle(world, the_engine(world), world.now(), calm).status == Status.STOPPED
+    ended = world.records.session(TENANT, "main", session)
+    assert ended is not None
+    assert ended.ended_at == end
+
+
 class Rival(MemoryEngineStore):
     """An engine store in which somebody else acts just before the given steps."""
 

@@ -43,6 +43,7 @@ def every(world: World, kind: str, **parameters: str) -> list[Any]:
     cursor: str | None = ""
     for _ in range(200):
         found = page(world, kind, **parameters, **({"cursor": cursor} if cursor else {}))
+        assert len(found["items"]) <= int(parameters.get("limit", listings.DEFAULT_LIMIT))
         rows += found["items"]
         cursor = found["cursor"]
         if cursor is None:

@@ -85,7 +85,7 @@ def test_wrong_option(
         (["--from", "yesterday"], ["--from", "yesterday", "2021-04-17"]),
         (["--from", "2021-04-18", "--to", "2021-04-17"], ["--from must be before --to"]),
         (["--from", "2021-04-17T00:01"], ["--from", "boundary"]),
-        (["--from", "2030-01-01"], ["from 2030-01-01 to 2021-04-19T02:00:00Z is empty"]),
+        (["--from", "2030-01-01"], ["no candles from 2030-01-01 on", "to 2021-04-19T02:00:00Z"]),
         (["--to", "2021-04-21"], ["2021-04-21", "BTCUSDT-5m.csv"]),
         (["--symbols", "LUNA/USDT"], ["LUNA/USDT", "BTC/USDT"]),
         (["--symbols", "5"], ["--symbols 1"]),
