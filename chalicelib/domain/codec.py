@@ -136,15 +136,25 @@ def _decimal(data: Any, place: str) -> Decimal:
 
 
 def _integer(data: Any, place: str) -> int:
-    if isinstance(data, bool) or not isinstance(data, (int, float, Decimal)) or data != int(data):
+    if not _finite(data) or data != int(data):
         raise Rejected(f"{place} must be a whole number, not {data!r}")
     return int(data)
 
 
 def _float(data: Any, place: str) -> float:
-    if isinstance(data, bool) or not isinstance(data, (int, float, Decimal)) or not isfinite(data):
+    if not _finite(data):
         raise Rejected(f"{place} must be a finite number, not {data!r}")
     return float(data)
+
+
+def _finite(data: Any) -> bool:
+    """Tell whether a value is a number that a float can hold; True and False are none."""
+    if isinstance(data, bool) or not isinstance(data, (int, float, Decimal)):
+        return False
+    try:
+        return isfinite(data)
+    except (OverflowError, ValueError):
+        return False
 
 
 def _boolean(data: Any, place: str) -> bool:

@@ -97,7 +97,7 @@ class Connection:
 def validate(connection: Connection) -> Connection:
     """Return the connection with its intervals complete; Rejected names what is wrong and what is allowed."""
     checks: tuple[tuple[bool, str], ...] = (
-        (bool(_ID.fullmatch(connection.connection_id)), "connectionId must be 1 to 40 of a-z, 0-9 and -"),
+        (bool(_ID.fullmatch(connection.connection_id)), "connection_id must be 1 to 40 of a-z, 0-9 and -"),
         (bool(_ID.fullmatch(connection.tenant)), "tenant must be 1 to 40 of a-z, 0-9 and -"),
         (connection.tenant != PUBLIC_TENANT, f"tenant {PUBLIC_TENANT!r} is reserved for market data"),
         (connection.mode == "paper", f"mode {connection.mode!r} needs an exchange connector; use 'paper'"),

@@ -58,6 +58,9 @@ def read(world: World, tenant: str, connection_id: str) -> Connection:
 def delete(world: World, tenant: str, connection_id: str, actor: str, correlation_id: str) -> Connection:
     """Remove a connection, its engine and its snapshots; orders, positions and the audit log stay.
 
+    So does the account at the exchange, the paper exchange included: a connection made anew under the same
+    id finds its money and history again, and the books can still be compared.
+
     Raises NotFound, or Conflict while its engine runs or it still has open orders or positions. The
     connection goes first, so that nobody can start it any more; what a death leaves over, the next creation
     removes.

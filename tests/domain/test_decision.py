@@ -170,7 +170,7 @@ def test_client_order_ids_fit_every_exchange() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"connection_id": "A b"}, "connectionId"),
+        ({"connection_id": "A b"}, "connection_id"),
         ({"tenant": "public"}, "reserved"),
         ({"mode": "live"}, "needs an exchange connector"),
         ({"symbols": ()}, "symbols"),

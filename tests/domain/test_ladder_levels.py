@@ -176,7 +176,7 @@ def test_real_asks_for_fifty_positions_and_short_drawdowns() -> None:
 
 @pytest.mark.parametrize(("losses", "falls"), [(18, False), (19, True)])
 def test_demotion_waits_for_the_hysteresis(losses: int, falls: bool) -> None:
-    # 8 wins of 0.01: against 18 losses the factor is 0.444 (bar 0.45 of main would fall), so wins are 0.0102.
+    # The bar of main is 0.5, so the set falls under 0.45: 0.0816 / 0.18 = 0.453 stays, 0.0816 / 0.19 falls.
     ladder = ladder_of()
     state = empty_state(ladder)
     state.level[0] = MAIN
@@ -210,17 +210,18 @@ def test_real_falls_as_an_unrecovered_drawdown_grows_old() -> None:
     assert change.drawdown_hours > 13.2
 
 
-def test_prudent_asks_for_more() -> None:
+@pytest.mark.parametrize(
+    ("win", "expected"),
+    [(0.0095, []), (0.0115, [(30, "main")]), (0.0125, [(30, "main"), (100, "real")])],
+)
+def test_prudent_asks_for_more(win: float, expected: list[tuple[int, str]]) -> None:
     ladder = ladder_of(LEVEL_RULES["prudent"])
-    returns = [0.012, -0.01] * 60
     state = empty_state(ladder)
-    seen = []
-    now = 0
-    for value in returns:
-        now = close(state, 0, [value], start=now)
-        seen += [(c.closed, c.after) for c in judge(ladder, state, now)]
-    assert seen == [(30, "main")]
-    assert statistics(state, np.array([0]), now).profit_factor[0] == pytest.approx(1.2)
+    seen, now = [], 0
+    for value in [win, -0.01] * 60:
+        now = close(state, 0, [value], start=now, every=600)
+        seen += [(change.closed, change.after) for change in judge(ladder, state, now)]
+    assert seen == expected
 
 
 def real_ladder(factors: Sequence[float], symbols: Sequence[str]) -> tuple[Ladder, LadderState]:
