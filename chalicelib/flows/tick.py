@@ -9,7 +9,7 @@ from chalicelib.domain.engine import Beat, Engine, coordinator_subject
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status, entries_allowed
 from chalicelib.domain.messages import Tick
-from chalicelib.errors import Halt, Rejected
+from chalicelib.errors import Rejected
 from chalicelib.flows.world import World
 
 LEASE_SECONDS = 55.0
@@ -60,8 +60,6 @@ def run_tick(world: World, tick: Tick, work: Work, global_state: bool = True) ->
     turn = Turn(leased, tick.kind, leased.lease(tick.kind).fence, tick.slot, now, coordinator)
     try:
         outcome = work(world, turn, tick)
-    except Halt:
-        raise
     except Exception as error:
         _release(world, turn, error)
         raise

@@ -19,5 +19,5 @@ BATCH = 10
 def execute_signals(event: SQSEvent) -> dict[str, Any]:
     """Execute batches of signals; after a failure the rest of the connection's batches wait behind it."""
     world = wiring.world()
-    records = [(record["messageId"], record["body"]) for record in event.to_dict()["Records"]]
+    records = event.to_dict()["Records"]
     return each_record("execute_signals", records, lambda body: flow(world, decode_signals(body)))

@@ -49,30 +49,42 @@ def answered(name: str) -> Callable[[Handler], Handler]:
 
 
 def each_record(
-    name: str, bodies: Iterable[tuple[str, Any]], work: Callable[[Any], object]
+    name: str, records: Iterable[Mapping[str, Any]], work: Callable[[str], object]
 ) -> dict[str, Any]:
-    """Work on records one by one and report those to deliver again (`batchItemFailures`).
+    """Work on SQS records one by one and report those to deliver again (`batchItemFailures`).
 
-    `bodies` are (identifier, body) pairs. A record that is wrong for good (Rejected) counts as failed too:
-    its deliveries run out and it ends in the dead-letter queue, where a person can look at it.
+    Behind a failed record of a FIFO queue the others of its group fail too, or they would overtake it. A
+    record that is wrong for good (Rejected) counts as failed: its deliveries run out and it ends in the
+    dead-letter queue, where a person can look at it.
     """
-    failed = []
-    for identifier, body in bodies:
-        try:
-            work(body)
-        except Rejected as error:
-            logger.error("poison message", extra={"trigger": name, "error": str(error), "record": identifier})
-            wiring.world().metrics.count("poison_messages", trigger=name)
-            failed.append(identifier)
-        except CtsError as error:
-            logger.warning(str(error), extra={"trigger": name, "code": error.code, "record": identifier})
-            wiring.world().metrics.count("retries", trigger=name)
-            failed.append(identifier)
-        except Exception:
-            logger.exception("unexpected error", extra={"trigger": name, "record": identifier})
-            wiring.world().metrics.count("failures", trigger=name)
-            failed.append(identifier)
+    failed: list[str] = []
+    blocked: set[str] = set()
+    for record in records:
+        group = record.get("attributes", {}).get("MessageGroupId", "")
+        if group in blocked or not _worked(name, record, work):
+            failed.append(record["messageId"])
+            blocked.update({group} if group else ())
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+
+
+def _worked(name: str, record: Mapping[str, Any], work: Callable[[str], object]) -> bool:
+    """Work on one record; log and count why it failed."""
+    about = {"trigger": name, "record": record["messageId"]}
+    metrics = wiring.world().metrics
+    try:
+        work(record["body"])
+    except Rejected as error:
+        logger.error("poison message", extra={**about, "error": str(error)})
+        metrics.count("poison_messages", trigger=name)
+    except CtsError as error:
+        logger.warning(str(error), extra={**about, "code": error.code})
+        metrics.count("retries", trigger=name)
+    except Exception:
+        logger.exception("unexpected error", extra=about)
+        metrics.count("failures", trigger=name)
+    else:
+        return True
+    return False
 
 
 def success(data: Any, message: str = "ok", status: int = 200) -> Response:

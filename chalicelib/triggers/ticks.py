@@ -65,11 +65,10 @@ def health_tick(event: SQSEvent) -> dict[str, Any]:
 
 def _run(name: str, event: SQSEvent, flow: Flow) -> dict[str, Any]:
     world = wiring.world()
-    records = event.to_dict()["Records"]
 
     def work(body: str) -> None:
         tick = decode_tick(body)
         with world.span(f"tick:{tick.kind}"):
             flow(world, tick)
 
-    return each_record(name, ((record["messageId"], record["body"]) for record in records), work)
+    return each_record(name, event.to_dict()["Records"], work)

@@ -212,7 +212,7 @@ def test_real_falls_as_an_unrecovered_drawdown_grows_old() -> None:
 
 @pytest.mark.parametrize(
     ("win", "expected"),
-    [(0.0095, []), (0.0115, [(30, "main")]), (0.0125, [(30, "main"), (100, "real")])],
+    [(0.009, []), (0.0115, [(30, "main")]), (0.0125, [(30, "main"), (100, "real")])],
 )
 def test_prudent_asks_for_more(win: float, expected: list[tuple[int, str]]) -> None:
     ladder = ladder_of(LEVEL_RULES["prudent"])

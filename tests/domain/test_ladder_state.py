@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_any_chunking_gives_the_same_bits(seed: int, cuts: list[int], overlap: i
     whole = warm_start(ladder, candles, signals)
     state = empty_state(ladder)
     edges = [0, *sorted(cuts), BARS]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         first = max(0, begin - overlap)
         start = int(candles.open_time[0])
         part = between(candles, start + first * HOUR, start + end * HOUR)

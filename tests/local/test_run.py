@@ -126,6 +126,7 @@ def test_replay_ends_by_itself_with_a_report(finished: Run) -> None:
     assert report["positions"]["opened"] > 0
     assert report["positions"]["closed"] > 0
     assert report["signals"]["executed"] > 0
+    assert not (finished.directory / "state" / "poison.jsonl").exists(), "a stream record was put aside"
     assert report["virtual_seconds"] == BARS * 300
     assert report["audit"] == {
         "duplicate_orders": 0,

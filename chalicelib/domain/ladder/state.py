@@ -104,8 +104,8 @@ def from_arrays(ladder: Ladder, arrays: Mapping[str, NDArray[Any]], fingerprint:
     Refused are another fingerprint, a missing or further column, another type or shape, and values outside
     the states and levels.
     """
-    state = empty_state(ladder)
-    expected = to_arrays(state)
+    empty = empty_state(ladder)
+    expected = {"closed_until": np.array(0, dtype=np.int64), **columns(empty)}
     if fingerprint != ladder.fingerprint or arrays.keys() != expected.keys():
         return None
     for name, column in expected.items():
@@ -115,7 +115,7 @@ def from_arrays(ladder: Ladder, arrays: Mapping[str, NDArray[Any]], fingerprint:
         return None
     if not all(np.isfinite(arrays[name]).all() for name in ("entry", "best", "returns")):
         return None
-    return LadderState(int(arrays["closed_until"]), *(arrays[name].copy() for name in columns(state)))
+    return LadderState(int(arrays["closed_until"]), *(arrays[name].copy() for name in columns(empty)))
 
 
 def to_snapshot(ladder: Ladder, state: LadderState, version: int, fence: int) -> LadderSnapshot:

@@ -15,7 +15,7 @@ from chalicelib.domain.ladder.state import LadderState
 
 PROVEN_WINS = 10
 SECONDS_PER_HOUR = 3600.0
-_BLOCK = 4096
+_BLOCK = 1024  # rows at a time, so that a block's intermediate arrays stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +106,26 @@ def _statistics(window: _Window, closed: Rows, positions: int, now: int) -> Stat
 
 
 def _measure(state: LadderState, rows: Rows, positions: int) -> _Window:
-    """Go through the last `positions` of each row, oldest first (axis 0).
+    """Go through the last `positions` of each row, oldest first (axis 1).
 
     A ring that is not full holds zero returns before its first position: they change no sum and no peak.
     """
     kept = state.returns.shape[1]
     closed = state.closed[rows]
-    order = (closed - positions + np.arange(positions)[:, None]) % kept
-    place = rows * kept + order
-    returns = state.returns.ravel()[place]
-    before = state.exited.ravel()[rows * kept + (closed - positions - 1) % kept]
+    first = rows * kept
+    place = (closed - positions)[:, None] + np.arange(positions)
+    place %= kept
+    place += first[:, None]
+    before = state.exited.ravel()[first + (closed - positions - 1) % kept]
     inside = (closed > positions) & (positions < kept)
     since = np.where(inside, before, state.window_since[rows])
-    times = np.maximum(state.exited.ravel()[place], since)
+    returns = state.returns.ravel()[place]
+    times = np.maximum(state.exited.ravel()[place], since[:, None])
     completed, count, underwater = _drawdowns(returns, times, since)
     return _Window(
         gross_profit=_sequential_sum(np.maximum(returns, 0.0)),
         gross_loss=_sequential_sum(np.maximum(-returns, 0.0)),
-        wins=(returns > 0).sum(axis=0),
+        wins=np.count_nonzero(returns > 0, axis=1),
         drawdown_seconds=completed,
         drawdowns=count,
         underwater_since=underwater,
@@ -131,18 +133,18 @@ def _measure(state: LadderState, rows: Rows, positions: int) -> _Window:
 
 
 def _sequential_sum(values: Floats) -> Floats:
-    # ndarray.sum adds pairwise when it is given one column: accumulate never does.
-    total: Floats = np.add.accumulate(values, axis=0)[-1]
+    # ndarray.sum adds pairwise, in an order that depends on the shape; accumulate goes from left to right.
+    total: Floats = np.add.accumulate(values, axis=1, out=values)[:, -1]
     return total
 
 
 def _drawdowns(returns: Floats, times: NDArray[np.int64], since: Rows) -> tuple[Rows, Rows, Rows]:
     """Return seconds and number of recovered drawdowns, and the peak time of the unrecovered one (or 0)."""
-    equity = np.add.accumulate(returns, axis=0)
-    peak = np.maximum(np.maximum.accumulate(equity, axis=0), 0.0)
+    equity = np.add.accumulate(returns, axis=1)
+    peak = np.maximum.accumulate(np.maximum(equity, 0.0), axis=1)
     at_peak = equity >= peak
-    peak_time = np.maximum.accumulate(np.where(at_peak, times, since), axis=0)
-    recovered = at_peak[1:] & ~at_peak[:-1]
-    seconds = np.where(recovered, times[1:] - peak_time[:-1], 0)
-    underwater = np.where(at_peak[-1], 0, peak_time[-1])
-    return seconds.sum(axis=0), recovered.sum(axis=0), underwater
+    peak_time = np.maximum.accumulate(np.where(at_peak, times, since[:, None]), axis=1)
+    recovered = at_peak[:, 1:] & ~at_peak[:, :-1]
+    seconds = (times[:, 1:] - peak_time[:, :-1]) * recovered
+    underwater = np.where(at_peak[:, -1], 0, peak_time[:, -1])
+    return seconds.sum(axis=1), np.count_nonzero(recovered, axis=1), underwater
