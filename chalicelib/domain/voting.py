@@ -17,6 +17,9 @@ from chalicelib.domain.strategies.combine import ValidatorParameters, combine, c
 
 Signs = NDArray[np.int8]
 
+VERSION = 1
+"""Grows with every change of strategies or indicators that lets the same candles lead to other signals."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:

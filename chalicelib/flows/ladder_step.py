@@ -20,7 +20,7 @@ from chalicelib.domain.ladder.state import (
     from_snapshot,
     to_snapshot,
 )
-from chalicelib.domain.voting import Evaluation, evaluations
+from chalicelib.domain.voting import VERSION, Evaluation, evaluations
 from chalicelib.flows.tick import Turn
 from chalicelib.flows.world import World
 
@@ -111,7 +111,8 @@ def _continues(state: LadderState, candles: Candles, oldest: int) -> bool:
 def _ladder(world: World, connection: Connection, key: str) -> Ladder:
     """Return the ladder of a connection's settings, built once per container and settings."""
     choices = dumps(to_plain(connection.strategies), sort_keys=True)
-    version = sha256(f"{choices}|{connection.risk.min_confidence}".encode()).hexdigest()[:16]
+    decided_by = f"{VERSION}|{choices}|{connection.risk.min_confidence}"
+    version = sha256(decided_by.encode()).hexdigest()[:16]
     identity = (version, connection.symbols, connection.timeframe, connection.paper, connection.ladder)
     known = world.warm.get(f"{key}/rules")
     if isinstance(known, tuple) and known[0] == identity:
