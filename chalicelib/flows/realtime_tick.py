@@ -40,9 +40,7 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     fence = Fence(turn.engine.subject, turn.kind, turn.fence)
     books, marks = _exits(world, venue, turn, fence, books, tickers)
     account = _account(venue, turn.engine, connection, books, tickers, turn.now)
-    cooldowns = {s: at for s, at in turn.engine.cooldowns.items() if turn.now - at < connection.risk.cooldown}
-    engine = replace(turn.engine, marks=marks, account=account, cooldowns=cooldowns)
-    return Saved(engine, ("marks", "account"))
+    return Saved(replace(turn.engine, marks=marks, account=account), ("marks", "account"))
 
 
 def _exits(

@@ -8,9 +8,9 @@ import pytest
 
 from chalicelib.domain.engine import coordinator_subject
 from chalicelib.domain.lifecycle import Status
-from chalicelib.domain.order import OrderState
+from chalicelib.domain.order import Fill, OrderState, VenueOrder
 from chalicelib.domain.signal import ExitProfile
-from chalicelib.errors import LeaseHeld, StaleWrite
+from chalicelib.errors import LeaseHeld, OrderNotFound, StaleWrite
 from chalicelib.exchanges.faults import Fault, FaultKind, ScriptedFaults
 from chalicelib.flows import orders
 from tests.flows.desk import CONNECTION_ID, SYMBOLS, TENANT, Desk, connection
@@ -268,5 +268,126 @@ def test_an_account_that_cannot_be_read_refuses_entries() -> None:
     assert "create_order" not in desk.counts.calls
 
 
-def test_absence_must_be_seen_twice() -> None:
-    assert orders.MAX_LOOKUP_MISSES == 2
+class Scripted:
+    """A venue in front of the real one that answers the first calls of a method by script."""
+
+    def __init__(self, venue: Any, script: dict[str, list[Any]]) -> None:
+        self.venue = venue
+        self.script = script
+
+    def __getattr__(self, name: str) -> Any:
+        answers = self.script.get(name)
+        if not answers:
+            return getattr(self.venue, name)
+        answer = answers.pop(0)
+
+        def scripted(*arguments: Any) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(*arguments)
+
+        return scripted
+
+
+def scripted(desk: Desk, **script: list[Any]) -> Desk:
+    real = desk.venue
+    desk.venue = lambda wanted: Scripted(real(wanted), script)  # type: ignore[method-assign,assignment]
+    return desk
+
+
+def accepted(order: Any, now: float) -> VenueOrder:
+    return VenueOrder(
+        order.client_order_id, "v1", order.symbol, order.side, OrderState.ACCEPTED, order.quantity
+    )
+
+
+def test_a_duplicate_reply_after_denied_lookups_adopts_the_earlier_attempt() -> None:
+    denied = OrderNotFound("not visible yet")
+    desk = scripted(faulty(FaultKind.REPLY_LOST), fetch_order=[denied, denied])
+    desk.execute(desk.signal())
+    for _ in range(3):
+        desk.realtime()
+    (order,) = desk.orders()
+    assert order.state == OrderState.FILLED
+    assert desk.counts.calls["create_order"] == 2
+    desk.assert_books_equal()
+
+
+def test_the_same_id_is_not_sent_again_within_ten_seconds() -> None:
+    desk = faulty(FaultKind.RESET_BEFORE)
+    desk.execute(desk.signal())
+    for _ in range(3):
+        desk.realtime(later=3)
+    assert desk.counts.calls["create_order"] == 1
+    desk.realtime(later=3)
+    assert desk.counts.calls["create_order"] == 2
+
+
+def test_an_accepted_order_that_the_venue_denies_later_is_never_sent_again() -> None:
+    desk = scripted(Desk(), create_order=[accepted])
+    desk.execute(desk.signal())
+    for _ in range(4):
+        desk.realtime()
+    (order,) = desk.orders()
+    assert order.state == OrderState.ACCEPTED
+    assert "create_order" not in desk.counts.calls, "only the scripted one was sent"
+    assert desk.metrics["orders_lost_at_venue"] == 4
+
+
+def test_fills_that_come_in_two_reports_are_each_counted_once() -> None:
+    desk = scripted(Desk(), create_order=[accepted])
+    desk.execute(desk.signal())
+    (order,), (position,) = desk.orders(), desk.positions()
+    half = order.quantity / 2
+    fills = [Fill(name, order.symbol, "buy", half, D(60000), D(1), "USDT", desk.now) for name in ("t1", "t2")]
+    for known in (fills[:1], fills[:1], fills):
+        seen = replace(accepted(order, 0), state=OrderState.PARTIALLY_FILLED, fills=tuple(known))
+        placed = orders.settle(desk.world(), TENANT, order, position, seen)
+        order, position = placed.order, placed.position
+    assert (position.quantity, position.fees) == (order.quantity, D(2))
+    assert order.state == OrderState.FILLED
+
+
+def test_a_late_exit_keeps_its_one_id() -> None:
+    desk = Desk(plan=ScriptedFaults({"create_order": [None, Fault(FaultKind.RESET_BEFORE)]}))
+    desk.execute(desk.signal())
+    desk.feed.prices["BTC/USDT"] = D(59000)
+    for later in (30, 2000, 2000):
+        desk.realtime(later=later)
+    assert sorted((o.leg, o.state) for o in desk.orders()) == [("entry", "FILLED"), ("exit", "FILLED")]
+
+
+def test_a_signal_against_a_position_that_is_leaving_sends_no_second_exit() -> None:
+    lost = Fault(FaultKind.REPLY_LOST)
+    away = [Fault(FaultKind.RESET_BEFORE)] * 9
+    desk = Desk(plan=ScriptedFaults({"create_order": [None, lost], "fetch_order": away}))
+    desk.execute(desk.signal())
+    desk.feed.prices["BTC/USDT"] = D(59000)
+    desk.realtime()
+    outcome = desk.execute(desk.signal(direction="short", number=1))
+    assert outcome == {"1-BTC/USDT-short": "POSITION_BUSY"}
+    assert len(desk.orders()) == 2
+
+
+def test_the_cooldown_outlives_the_batch() -> None:
+    desk = Desk()
+    desk.execute(desk.signal())
+    desk.feed.prices["BTC/USDT"] = D(59000)
+    desk.realtime(later=10)
+    assert desk.execute(desk.signal(number=1)) == {"1-BTC/USDT-long": "COOLDOWN"}
+    desk.now += 10
+    assert desk.execute(desk.signal(number=2)) == {"2-BTC/USDT-long": "APPROVED"}
+
+
+def test_the_equity_peak_is_kept_when_prices_fall() -> None:
+    desk = Desk(connection=connection(exits=ExitProfile(None, None)))
+    desk.execute(desk.signal())
+    seen = []
+    for price in (60000, 62000, 61000):
+        desk.feed.prices["BTC/USDT"] = D(price)
+        desk.realtime()
+        engine = desk.engines.get(desk.subject)
+        assert engine is not None
+        seen.append(engine.account)
+    assert seen[1].equity > seen[2].equity > seen[0].equity
+    assert [account.peak_equity for account in seen[1:]] == [seen[1].equity] * 2

@@ -100,6 +100,40 @@ def test_dying_and_catching_up_gives_the_same_ladder_as_never_missing_a_candle(r
         np.testing.assert_array_equal(getattr(ladders[0], name), getattr(ladders[1], name))
 
 
+def test_a_rebuilt_ladder_does_not_tell_old_level_changes_again(recorded: Any) -> None:
+    steady, rebuilt = Replay().use(recorded), Replay().use(recorded)
+    for number in range(30):
+        for desk in (steady, rebuilt):
+            desk.slot()
+        if number == 28:
+            rebuilt.warm.clear()
+            rebuilt.objects.delete_all(TENANT, CONNECTION_ID)
+    told = [[e.event_id for e in desk.stream.sent if e.kind == "ladderLevels"] for desk in (steady, rebuilt)]
+    assert told[0], "the run must have seen level changes"
+    assert told[1] == told[0]
+    assert rebuilt.metrics["ladder_rebuilds"] == 2
+
+
+def test_a_strategy_tick_without_a_new_candle_says_nothing_again(recorded: Any) -> None:
+    desk = Replay().use(recorded)
+    while not any(event.kind == "signal" for event in desk.stream.sent):
+        desk.slot()
+    told = len(desk.stream.sent)
+    desk.now += 60
+    assert strategy_tick(desk.world(), Tick("strategy", desk.subject, int(desk.now))) is None
+    assert len(desk.stream.sent) == told
+
+
+def test_candles_of_symbols_nobody_trades_any_more_are_left_behind(recorded: Any) -> None:
+    desk = Replay().use(recorded)
+    for symbols in (SYMBOLS, SYMBOLS[:2]):
+        desk.now += 300
+        market_tick(desk.world(), Tick("market", FEED, int(desk.now), symbols))
+    stored = desk.objects.load_candles("binance", 300)
+    assert stored is not None
+    assert stored.symbols == SYMBOLS[:2]
+
+
 def test_the_same_tick_twice_works_once_and_the_second_is_a_counted_skip(recorded: Any) -> None:
     desk = Replay().use(recorded)
     tick = Tick("market", FEED, START, SYMBOLS)
