@@ -37,6 +37,13 @@ class Rejected(CtsError):
     http_status = 400
 
 
+class Forbidden(Rejected):
+    """The caller may not do this."""
+
+    code = "FORBIDDEN"
+    http_status = 403
+
+
 class NotFound(Rejected):
     """The named thing does not exist."""
 

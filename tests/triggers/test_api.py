@@ -238,6 +238,15 @@ def test_the_callers_correlation_id_goes_into_the_audit_log(api: Api) -> None:
     assert stop not in ("", start)
 
 
+@pytest.mark.parametrize("path", ["/trade-engine/status", "/connections", "/orders", "/audit"])
+def test_a_deployed_stage_answers_nobody_while_there_are_no_tokens(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CTS_STAGE", "prod")
+    assert api.refusal("GET", path)[:2] == (403, "FORBIDDEN")
+    assert api.refusal("POST", "/trade-engine/start")[:2] == (403, "FORBIDDEN")
+
+
 def test_an_engine_that_cannot_start_answers_with_the_reason(api: Api) -> None:
     def away(_: Connection) -> Any:
         raise RuntimeError("no route to the venue")

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from chalice.app import Request
 
-from chalicelib.errors import Rejected
-from chalicelib.settings import DEFAULT_TENANT
+from chalicelib.errors import Forbidden, Rejected
+from chalicelib.settings import DEFAULT_STAGE, DEFAULT_TENANT, from_environment
 
 MAX_BODY = 65536
 _CORRELATION_HEADER = "x-correlation-id"
@@ -29,7 +29,12 @@ class Caller:
 
 
 def caller(request: Request) -> Caller:
-    """Return the caller. Without tokens everybody is the local user of the default tenant."""
+    """Return the caller. Without tokens everybody is the local user, and only the local stage has such.
+
+    Raises Forbidden on a deployed stage: its address is public, and nobody can prove there who they are.
+    """
+    if from_environment().stage != DEFAULT_STAGE:
+        raise Forbidden("this stage answers nobody before it can check tokens: use the local system")
     given = request.headers.get(_CORRELATION_HEADER, "")
     if given and not _CORRELATION_ID.fullmatch(given):
         raise Rejected(f"header {_CORRELATION_HEADER} must be 1 to 80 of letters, digits and ._:/-")
