@@ -26,7 +26,9 @@ class EmbeddedMetrics:
 
     def flush(self) -> None:
         """Write what was added since the last flush; silent when there is nothing."""
-        self._plain.flush_metrics()
+        # Powertools warns of an empty flush, and most handlers add only metrics with dimensions.
+        if self._plain.provider.metric_set:
+            self._plain.flush_metrics()
 
     def _add(self, name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:
         if not dimensions:

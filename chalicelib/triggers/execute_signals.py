@@ -7,6 +7,7 @@ from chalice.app import Blueprint, SQSEvent
 from chalicelib import wiring
 from chalicelib.flows.execute_signals import execute_signals as flow
 from chalicelib.messaging.codec import decode_signals
+from chalicelib.messaging.telemetry import logger
 from chalicelib.settings import from_environment
 from chalicelib.triggers.handler import each_record, handled
 
@@ -19,5 +20,10 @@ BATCH = 10
 def execute_signals(event: SQSEvent) -> dict[str, Any]:
     """Execute batches of signals; after a failure the rest of the connection's batches wait behind it."""
     world = wiring.world()
-    records = event.to_dict()["Records"]
-    return each_record("execute_signals", records, lambda body: flow(world, decode_signals(body)))
+
+    def work(body: str) -> None:
+        batch = decode_signals(body)
+        with logger.append_context_keys(correlation_id=batch.correlation_id):
+            flow(world, batch)
+
+    return each_record("execute_signals", event.to_dict()["Records"], work)

@@ -13,6 +13,7 @@ from chalicelib.flows.market_tick import market_tick as market_flow
 from chalicelib.flows.realtime_tick import realtime_tick as realtime_flow
 from chalicelib.flows.world import World
 from chalicelib.messaging.codec import decode_tick
+from chalicelib.messaging.telemetry import logger
 from chalicelib.settings import from_environment
 from chalicelib.triggers.handler import each_record, handled
 
@@ -68,7 +69,7 @@ def _run(name: str, event: SQSEvent, flow: Flow) -> dict[str, Any]:
 
     def work(body: str) -> None:
         tick = decode_tick(body)
-        with world.span(f"tick:{tick.kind}"):
+        with logger.append_context_keys(correlation_id=tick.tick_id), world.span(f"tick:{tick.kind}"):
             flow(world, tick)
 
     return each_record(name, event.to_dict()["Records"], work)
