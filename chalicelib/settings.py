@@ -10,11 +10,7 @@ SCHEMA = 1
 DEFAULT_TENANT = "default"
 DEFAULT_STAGE = "local"
 DEFAULT_REGION = "eu-central-1"
-TABLES = ("engines", "connections", "positions", "orders", "signals", "sessions", "audit", "paper")
 EXECUTE_QUEUE = "execute-signals.fifo"
-LEASE_SECONDS = 55.0
-SIGNAL_TTL = 300.0
-"""Seconds after which an entry signal that was not executed is too old to trade."""
 
 
 @dataclass(frozen=True, slots=True)

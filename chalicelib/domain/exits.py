@@ -14,7 +14,6 @@ class ExitReason(StrEnum):
     TRAILING_STOP = "trailing_stop"
     TIME_LIMIT = "time_limit"
     SIGNAL_REVERSAL = "signal_reversal"
-    MANUAL = "manual"
 
 
 def best_price(position: Position, known: Decimal | None, price: Decimal) -> Decimal:

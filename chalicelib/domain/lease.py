@@ -10,7 +10,6 @@ class Skip(StrEnum):
     LEASE_HELD = "lease_held"
     SLOT_DONE = "slot_done"
     NOT_RUNNING = "not_running"
-    GLOBALLY_PAUSED = "globally_paused"
     NO_CANDLES = "no_candles"
 
 

@@ -11,6 +11,9 @@ from chalicelib.domain.position import Position
 from chalicelib.domain.signal import Signal
 
 STALE_TICKER_INTERVALS = 2
+ENTRY_TTL = 300.0
+"""Seconds after which an entry, as a signal or as an intent, is too old to be sent."""
+
 GATED_SOURCE = "ladder"
 """The one source that a closed gate lets through: sets that have proved themselves."""
 
@@ -26,7 +29,6 @@ class EntryContext:
     engine: Status
     positions: tuple[Position, ...]
     last_traded: float
-    signal_ttl: float
     market: Market | None = None
     ticker: Ticker | None = None
     equity: Decimal | None = None
@@ -62,7 +64,7 @@ BEFORE_SIZE: tuple[tuple[str, Check], ...] = (
     ("MODE_NOT_SUPPORTED", lambda c: c.connection.mode == "paper"),
     ("LADDER_GATE_CLOSED", _gate),
     ("UNKNOWN_SYMBOL", lambda c: c.signal.symbol in c.connection.symbols and c.market is not None),
-    ("SIGNAL_TOO_OLD", lambda c: c.now - c.signal.created_at <= c.signal_ttl),
+    ("SIGNAL_TOO_OLD", lambda c: c.now - c.signal.created_at <= ENTRY_TTL),
     ("STALE_DATA", _fresh),
     ("SHORT_NOT_SUPPORTED", lambda c: c.signal.direction == "long" or c.connection.market_type == "swap"),
     ("LOW_CONFIDENCE", lambda c: c.signal.confidence >= c.connection.risk.min_confidence),

@@ -25,8 +25,6 @@ from chalicelib.flows.tick import LEASE_SECONDS, Turn
 from chalicelib.flows.world import Venue, World
 
 KIND = "execute"
-SIGNAL_TTL = 300.0
-"""Seconds after which an entry signal is too old to trade."""
 
 
 @dataclass(slots=True)
@@ -195,7 +193,6 @@ def _context(desk: _Desk, signal: Signal) -> EntryContext:
         engine=engine.status,
         positions=tuple(desk.positions),
         last_traded=desk.traded.get(signal.symbol, engine.cooldowns.get(signal.symbol, 0.0)),
-        signal_ttl=SIGNAL_TTL,
         market=desk.markets.get(signal.symbol),
         ticker=desk.tickers.get(signal.symbol),
         equity=_equity(desk),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chalicelib.domain.candles import anchored, select
+from chalicelib.domain.candles import anchored
 from chalicelib.domain.connection import Connection, StrategyChoice
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.messages import Tick
@@ -10,7 +10,7 @@ from chalicelib.domain.snapshots import IndicationSnapshot
 from chalicelib.domain.strategies import parameters_of
 from chalicelib.domain.strategies.base import window_of
 from chalicelib.domain.strategies.step import StepParameters, indications
-from chalicelib.flows.tick import Saved, Turn, may_decide, require_engine, run_tick
+from chalicelib.flows.tick import Saved, Turn, decision_candles, run_tick
 from chalicelib.flows.world import World
 
 _BARS = 2
@@ -23,18 +23,14 @@ def indication_tick(world: World, tick: Tick) -> Skip | None:
 
 
 def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
-    connection = require_engine(turn)
-    if not may_decide(turn):
-        return Skip.NOT_RUNNING
-    candles = world.objects.load_candles(connection.exchange, connection.timeframe_seconds)
-    if candles is None or not candles.bars:
-        return Skip.NO_CANDLES
-    chosen = select(candles, connection.symbols)
-    last = int(chosen.open_time[-1])
-    window = window_of(anchored(chosen, last))
+    given = decision_candles(world, turn)
+    if isinstance(given, Skip):
+        return given
+    connection, candles = given
+    window = window_of(anchored(candles, int(candles.open_time[-1])))
     found = indications(window, _parameters(connection))
     snapshot = IndicationSnapshot(
-        candle_time=chosen.closed_until,
+        candle_time=candles.closed_until,
         symbols=connection.symbols,
         names=tuple(f"{one.kind}:{one.k}" if one.k else one.kind for one in found),
         direction=np.stack([one.direction[:, -_BARS:] for one in found]).astype(np.int8),

@@ -8,15 +8,13 @@ from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Engine
 from chalicelib.domain.order import UNPROVEN, Order, OrderState
 from chalicelib.domain.position import Position
+from chalicelib.domain.risk import ENTRY_TTL
 from chalicelib.errors import VenueError
 from chalicelib.flows import orders
 from chalicelib.flows.world import Venue, World
 
 RESEND_AFTER = 10.0
 """Seconds an order must have been unproven before the same id may be sent again."""
-
-ENTRY_TTL = 300.0
-"""Seconds after which an entry that never reached the venue is no longer worth sending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from chalicelib.domain.candles import Candles, anchored, select
+from chalicelib.domain.candles import Candles, anchored
 from chalicelib.domain.codec import to_plain
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.ladder.levels import LevelChange
@@ -16,7 +16,7 @@ from chalicelib.domain.signal import Direction, Signal, signal_id
 from chalicelib.domain.snapshots import IndicationSnapshot
 from chalicelib.domain.voting import Evaluation, evaluate, reasons
 from chalicelib.flows.ladder_step import LadderOutcome, step_ladder, store_ladder
-from chalicelib.flows.tick import Saved, Turn, may_decide, require_engine, run_tick
+from chalicelib.flows.tick import Saved, Turn, decision_candles, run_tick
 from chalicelib.flows.world import World
 
 SOURCE_VOTE = "vote"
@@ -45,13 +45,10 @@ def strategy_tick(world: World, tick: Tick) -> Skip | None:
 
 
 def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
-    connection = require_engine(turn)
-    if not may_decide(turn):
-        return Skip.NOT_RUNNING
-    stored = world.objects.load_candles(connection.exchange, connection.timeframe_seconds)
-    if stored is None or not stored.bars:
-        return Skip.NO_CANDLES
-    candles = select(stored, connection.symbols)
+    given = decision_candles(world, turn)
+    if isinstance(given, Skip):
+        return given
+    connection, candles = given
     if turn.engine.last_candle >= candles.closed_until:
         return Saved(turn.engine)
     window = anchored(candles, int(candles.open_time[-1]))

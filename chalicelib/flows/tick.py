@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from chalicelib.domain.candles import Candles, select
 from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Beat, Engine, coordinator_subject
@@ -91,9 +92,15 @@ def _release(world: World, turn: Turn, error: Exception) -> None:
         error.add_note(f"the lease could not be released: {second}")
 
 
-def may_decide(turn: Turn) -> bool:
-    """Tell whether indications and strategies may work now: neither the engine nor the tenant is paused."""
-    return entries_allowed(turn.coordinator, turn.engine.status)
+def decision_candles(world: World, turn: Turn) -> tuple[Connection, Candles] | Skip:
+    """Return a turn's connection and its stored candles, or why nothing may be decided now."""
+    connection = require_engine(turn)
+    if not entries_allowed(turn.coordinator, turn.engine.status):
+        return Skip.NOT_RUNNING
+    stored = world.objects.load_candles(connection.exchange, connection.timeframe_seconds)
+    if stored is None or not stored.bars:
+        return Skip.NO_CANDLES
+    return connection, select(stored, connection.symbols)
 
 
 def require_engine(turn: Turn) -> Connection:

@@ -5,20 +5,18 @@ Longer than CI allows; the system tests run the same code over shorter periods.
 
 import random
 import time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.local.test_run import Run, _without_timings
+from tests.local.running import SOUND, Run, booked, realised_and_fees, without_timings
 from tests.shared import shared_path
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 LONGEST_SECONDS = 300.0
 CALLS = {"market": 4, "indication": 5}
-SOUND = {"duplicate_orders": 0, "unresolved_orders": 0, "books_equal_venue": True}
 
 
 def replay(directory: Path, symbols: int, timeframe: str, begin: str, end: str) -> Run:
@@ -39,31 +37,15 @@ def finish(run: Run) -> tuple[dict[str, Any], float]:
     return run.report, time.monotonic() - began
 
 
-def realised(report: dict[str, Any]) -> Decimal:
-    """Recompute the realised profit from the fills alone, average cost, last sale takes the rest."""
-    held: dict[str, tuple[Decimal, Decimal]] = {}
-    total = Decimal(0)
-    for fill in report["fills"]:
-        quantity, price = Decimal(fill["quantity"]), Decimal(fill["price"])
-        amount, cost = held.get(fill["symbol"], (Decimal(0), Decimal(0)))
-        if fill["side"] == "buy":
-            held[fill["symbol"]] = (amount + quantity, cost + quantity * price)
-            continue
-        assert quantity == amount, "a paper exit on spot sells all of a position"
-        total += quantity * price - cost
-        held[fill["symbol"]] = (Decimal(0), Decimal(0))
-    return total
-
-
 def test_two_days_of_ten_symbols_twice_and_once_more_with_three_kills(tmp_path: Path) -> None:
     report, seconds = finish(two_days(tmp_path / "one"))
     assert seconds < LONGEST_SECONDS
     assert report["audit"] == SOUND
     assert report["positions"]["opened"] > 10
     assert report["positions"]["closed"] > 10
-    assert Decimal(report["pnl"]["realised"]) == realised(report)
+    assert booked(report) == realised_and_fees(report)
     again, _ = finish(two_days(tmp_path / "two"))
-    assert _without_timings(again) == _without_timings(report)
+    assert without_timings(again) == without_timings(report)
 
     killed = two_days(tmp_path / "killed")
     seed = random.randrange(10**6)
@@ -78,7 +60,7 @@ def test_two_days_of_ten_symbols_twice_and_once_more_with_three_kills(tmp_path: 
         process.wait()
     after, _ = finish(killed)
     assert after["audit"] == SOUND, f"seed {seed}"
-    assert Decimal(after["pnl"]["realised"]) == realised(after)
+    assert booked(after) == realised_and_fees(after)
     assert len({fill["order"] for fill in after["fills"]}) == after["orders"]["FILLED"]
 
 
@@ -86,7 +68,7 @@ def test_a_week_of_a_hundred_symbols(tmp_path: Path) -> None:
     report, _ = finish(replay(tmp_path, 100, "1h", "2021-04-12", "2021-04-19"))
     assert report["audit"] == SOUND
     assert report["ticks"]["strategy"]["ok"] == 7 * 24
-    assert Decimal(report["pnl"]["realised"]) == realised(report)
+    assert booked(report) == realised_and_fees(report)
     for kind, most in CALLS.items():
         assert report["ticks"][kind]["aws_calls_max"] <= most
     assert sum(report["ladder"].values()) == 100 * 100

@@ -39,7 +39,6 @@ GOOD = EntryContext(
     Status.RUNNING,
     (),
     0.0,
-    300.0,
     MARKET,
     TICKER,
     D(10000),

@@ -14,7 +14,7 @@ from chalicelib.flows import manage_connections
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.world import World
 from chalicelib.stores.memory import MemoryConnectionStore
-from tests.flows.test_lifecycle import a_position
+from tests.flows.lifecycles import a_position
 from tests.flows.worlds import TENANT, ListedFeed, Memory, memory_world, with_connections
 
 MAIN = engine_subject(TENANT, "main")

@@ -15,7 +15,7 @@ from chalicelib.errors import NotFound, Rejected
 from chalicelib.flows import listings, manage_connections, views
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.world import World
-from tests.flows.test_lifecycle import a_position, resting
+from tests.flows.lifecycles import a_position, resting
 from tests.flows.worlds import TENANT, HandClock, Memory, memory_world, with_connections
 
 D = Decimal

@@ -1,100 +1,29 @@
 """The whole local system in processes of its own: replays, repeats, kills, Ctrl-C, the API."""
 
-import json
 import random
 import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chalicelib.local.report import TIMINGS
+from tests.local.running import (
+    BEGIN,
+    RUN_SECONDS,
+    SOUND,
+    Run,
+    booked,
+    realised_and_fees,
+    without_timings,
+)
 from tests.shared import shared_path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-BEGIN, END = "2021-04-17", "2021-04-17T12:00"
+END = "2021-04-17T12:00"
 BARS = 144
-RUN_SECONDS = 120
 STOP_SECONDS = 5.0
 KILLS = 3
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@dataclass
-class Run:
-    """One `cts run` on a directory; started again, it goes on."""
-
-    directory: Path
-    options: tuple[str, ...]
-    port: int = field(default_factory=_free_port)
-
-    def command(self, *more: str) -> list[str]:
-        fixed = ["--state", str(self.directory / "state"), "--port", str(self.port)]
-        report = ["--report", str(self.report_path)]
-        return [sys.executable, "-m", "chalicelib.cli", "run", *self.options, *fixed, *report, *more]
-
-    @property
-    def report_path(self) -> Path:
-        return self.directory / "report.json"
-
-    @property
-    def report(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.report_path.read_text())
-        return found
-
-    @property
-    def bars_done(self) -> int:
-        """How many heartbeats were delivered."""
-        path = self.directory / "state" / "progress.json"
-        begin = int(datetime.fromisoformat(BEGIN).replace(tzinfo=UTC).timestamp())
-        return (json.loads(path.read_text())["next_heartbeat"] - begin) // 300 if path.exists() else 0
-
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def finish(self) -> str:
-        """Run to the end and return what was said."""
-        done = subprocess.run(
-            self.command(), cwd=REPOSITORY, capture_output=True, text=True, timeout=RUN_SECONDS
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api{path}", method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as refused:
-            return refused.code, json.loads(refused.read())
-
-    def wait_until_serving(self, process: subprocess.Popen[str]) -> None:
-        for _ in range(200):
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            try:
-                self.ask("GET", "/trade-engine/status")
-                return
-            except OSError:
-                time.sleep(0.1)
-        pytest.fail("the API did not answer within 20 s")
 
 
 def _replay(directory: Path) -> Run:
@@ -111,12 +40,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def _without_timings(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_timings(item) for key, item in value.items() if key not in TIMINGS}
-    return value
-
-
 def test_replay_ends_by_itself_with_a_report(finished: Run) -> None:
     report = finished.report
     assert {kind: ticks["count"] for kind, ticks in report["ticks"].items()} == dict.fromkeys(
@@ -128,41 +51,23 @@ def test_replay_ends_by_itself_with_a_report(finished: Run) -> None:
     assert report["signals"]["executed"] > 0
     assert not (finished.directory / "state" / "poison.jsonl").exists(), "a stream record was put aside"
     assert report["virtual_seconds"] == BARS * 300
-    assert report["audit"] == {
-        "duplicate_orders": 0,
-        "unresolved_orders": 0,
-        "books_equal_venue": True,
-    }
+    assert report["audit"] == SOUND
 
 
 def test_realised_profit_follows_from_the_fills_to_the_last_digit(finished: Run) -> None:
-    report = finished.report
-    held: dict[str, tuple[Decimal, Decimal]] = {}
-    realised = fees = Decimal(0)
-    for fill in report["fills"]:
-        quantity, price = Decimal(fill["quantity"]), Decimal(fill["price"])
-        fees += Decimal(fill["fee"])
-        amount, cost = held.get(fill["symbol"], (Decimal(0), Decimal(0)))
-        if fill["side"] == "buy":
-            held[fill["symbol"]] = (amount + quantity, cost + quantity * price)
-            continue
-        assert quantity == amount, "on spot and on paper an exit sells all of a position"
-        realised += quantity * price - cost
-        held[fill["symbol"]] = (Decimal(0), Decimal(0))
-    assert Decimal(report["pnl"]["realised"]) == realised
-    assert Decimal(report["pnl"]["fees"]) == fees
+    assert booked(finished.report) == realised_and_fees(finished.report)
 
 
 def test_second_run_gives_the_same_report_but_for_timings(finished: Run, tmp_path: Path) -> None:
     again = _replay(tmp_path / "again")
     again.finish()
-    assert _without_timings(again.report) == _without_timings(finished.report)
+    assert without_timings(again.report) == without_timings(finished.report)
 
 
 def test_finished_replay_started_again_reports_the_same(finished: Run) -> None:
     before = finished.report
     finished.finish()
-    assert _without_timings(finished.report) == _without_timings(before)
+    assert without_timings(finished.report) == without_timings(before)
 
 
 def test_killed_replay_goes_on_and_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -182,11 +87,7 @@ def test_killed_replay_goes_on_and_loses_and_doubles_nothing(tmp_path: Path) -> 
         process.wait()
     run.finish()
     report = run.report
-    assert report["audit"] == {
-        "duplicate_orders": 0,
-        "unresolved_orders": 0,
-        "books_equal_venue": True,
-    }
+    assert report["audit"] == SOUND
     assert report["positions"]["opened"] > 0
     assert len({fill["order"] for fill in report["fills"]}) == report["orders"]["FILLED"]
     # A tick that died is done again by its next delivery; at most the killed ones are counted less or more.

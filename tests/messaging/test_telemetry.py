@@ -35,9 +35,13 @@ def test_a_flush_with_nothing_to_say_is_silent(capsys: pytest.CaptureFixture[str
     assert lines(capsys) == []
 
 
-def test_spans_work_outside_lambda() -> None:
-    with Tracing().span("tick:market"):
-        pass
+def test_spans_work_outside_lambda_and_hide_no_error() -> None:
+    def work() -> None:
+        with Tracing().span("tick:market"):
+            raise ValueError("of the work")
+
+    with pytest.raises(ValueError, match="of the work"):
+        work()
 
 
 def test_the_correlation_id_stays_within_its_record() -> None:

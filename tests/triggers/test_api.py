@@ -13,7 +13,7 @@ from app import app
 from chalicelib import wiring
 from chalicelib.domain.connection import Connection
 from chalicelib.flows.world import World
-from tests.flows.test_lifecycle import resting
+from tests.flows.lifecycles import resting
 from tests.flows.worlds import Memory, memory_world, with_connections
 
 JSON = {"Content-Type": "application/json"}
