@@ -14,7 +14,8 @@ from chalicelib.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from chalicelib.domain.connection import Connection
-    from chalicelib.flows.world import MarketFeed, Metrics, Venue, World
+    from chalicelib.flows.world import EventStream, MarketFeed, Metrics, Venue, World
+    from chalicelib.stores.records import DynamoRecordStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,6 @@ def build(settings: Settings, overrides: Overrides) -> World:
     """Build a World on AWS (or on the endpoint of `settings`), with the given parts replaced."""
     from chalicelib.exchanges.paper import PaperVenue
     from chalicelib.flows.world import World
-    from chalicelib.messaging.kinesis import KinesisEventStream
     from chalicelib.messaging.sqs import SqsSignalQueue, SqsTickQueue
     from chalicelib.messaging.telemetry import EmbeddedMetrics, Tracing
     from chalicelib.stores.connections import DynamoConnectionStore
@@ -76,6 +76,7 @@ def build(settings: Settings, overrides: Overrides) -> World:
 
     dynamodb = bind_tables(settings, overrides.on_aws_call)
     clients = aws_clients(settings, overrides.on_aws_call)
+    records = DynamoRecordStore()
     ledger = DynamoPaperLedger()
     feed = _counted_feeds(overrides.feed or _public_feed, overrides.on_exchange_call)
 
@@ -88,11 +89,11 @@ def build(settings: Settings, overrides: Overrides) -> World:
         owner=overrides.owner,
         engines=DynamoEngineStore(dynamodb),
         connections=DynamoConnectionStore(),
-        records=DynamoRecordStore(),
+        records=records,
         objects=S3ObjectStore(clients["s3"], settings.bucket),
         ticks=SqsTickQueue(clients["sqs"], settings),
         signals=SqsSignalQueue(clients["sqs"], settings),
-        events=KinesisEventStream(clients["kinesis"], settings.stream),
+        events=_event_stream(settings, clients, records),
         feed=feed,
         venue=venue,
         metrics=EmbeddedMetrics() if overrides.metrics is None else overrides.metrics,
@@ -101,15 +102,29 @@ def build(settings: Settings, overrides: Overrides) -> World:
     )
 
 
+def _event_stream(settings: Settings, clients: dict[str, Any], records: DynamoRecordStore) -> EventStream:
+    if settings.events == "audit":
+        from chalicelib.stores.audit_events import AuditEventStream
+
+        return AuditEventStream(records)
+    from chalicelib.messaging.kinesis import KinesisEventStream
+
+    return KinesisEventStream(clients["kinesis"], settings.stream)
+
+
 def aws_clients(settings: Settings, on_call: Callable[[str], None] | None) -> dict[str, Any]:
-    """Return the clients of S3, SQS and Kinesis; `on_call` hears each operation once, retries not counted."""
+    """Return the clients of S3, SQS and, where events go there, Kinesis.
+
+    `on_call` hears each operation once, retries not counted.
+    """
     from botocore.session import get_session
 
     from chalicelib.stores.tables import CONFIG
 
     session = get_session()
     clients = {}
-    for name in ("s3", "sqs", "kinesis"):
+    services = ("s3", "sqs", "kinesis") if settings.events == "kinesis" else ("s3", "sqs")
+    for name in services:
         client = session.create_client(
             name, settings.region, endpoint_url=settings.endpoint_url or None, config=CONFIG
         )

@@ -2,10 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 TickKind = Literal["market", "indication", "strategy", "realtime", "health"]
-TICK_KINDS: tuple[TickKind, ...] = ("market", "indication", "strategy", "realtime", "health")
+TICK_KINDS: tuple[TickKind, ...] = get_args(TickKind)
+
+TICK_QUEUES: dict[TickKind, str] = {
+    "market": "market",
+    "realtime": "realtime",
+    "health": "realtime",
+    "indication": "decision",
+    "strategy": "decision",
+}
+"""Which queue, and so which function, a kind of tick goes through.
+
+One queue per kind would be simpler, but Lambda polls every queue all month, also an empty one. They are
+grouped by what must not wait: exits never behind decisions, nobody behind an exchange's rate limit."""
+
+PER_CANDLE: frozenset[TickKind] = frozenset({"market", "indication", "strategy"})
+"""Ticks that have work once per closed candle, and are not sent while there is no new one."""
 
 DEFAULT_INTERVALS: dict[TickKind, int] = {
     "market": 60,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from chalicelib.domain.cadence import DEFAULT_INTERVALS, SHORTEST_INTERVAL, TickKind
+from chalicelib.domain.cadence import DEFAULT_INTERVALS, PER_CANDLE, SHORTEST_INTERVAL, TickKind, raised
 from chalicelib.domain.candles import timeframe_seconds
 from chalicelib.domain.engine import PUBLIC_TENANT
 from chalicelib.domain.market import MarketType, split_symbol
@@ -141,6 +141,13 @@ def validate(connection: Connection) -> Connection:
 def complete_intervals(intervals: Mapping[TickKind, int]) -> dict[TickKind, int]:
     """Return the intervals with defaults for those that are not named."""
     return {**DEFAULT_INTERVALS, **intervals}
+
+
+def beat_intervals(connection: Connection, shortest: int) -> dict[TickKind, int]:
+    """Return how far apart the successes of each tick kind may be: not less than a candle for some."""
+    intervals = raised(complete_intervals(connection.intervals), shortest)
+    candle = connection.timeframe_seconds
+    return {kind: max(step, candle) if kind in PER_CANDLE else step for kind, step in intervals.items()}
 
 
 def _quotes(connection: Connection) -> list[str]:

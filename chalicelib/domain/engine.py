@@ -1,10 +1,11 @@
 """What the engine table holds: the coordinator, one engine per connection, one feed per exchange."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.ids import digest
 from chalicelib.domain.lease import Lease
 from chalicelib.domain.lifecycle import Status
 
@@ -39,6 +40,11 @@ def coordinator_subject(tenant: str) -> Subject:
 def feed_subject(exchange: str, timeframe: str) -> Subject:
     """Return the key of the candle feed of one exchange and timeframe."""
     return Subject(PUBLIC_TENANT, f"feed#{exchange}#{timeframe}")
+
+
+def feed_settings(symbols: Sequence[str]) -> Mapping[str, Any]:
+    """Return what a feed remembers of its symbols: enough to see that they are not the same any more."""
+    return {"symbols": digest(*sorted(symbols))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,9 @@ class Engine:
     """One item of the engine table. `settings` is the connection as it was when the session started.
 
     `marks` holds the best price seen per open position (trailing stops); `last_candle` the close time of the
-    last candle the strategy tick has decided on; `cooldowns` when a symbol was last traded.
+    last candle the strategy tick has decided on, `last_indicated` of the last one with stored indications;
+    `cooldowns` when a symbol was last traded. A feed has in `last_candle` up to when all its symbols have
+    their candles, and in `settings` which symbols these are (`feed_settings`).
     """
 
     subject: Subject
@@ -92,6 +100,7 @@ class Engine:
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     cooldowns: Mapping[str, float] = field(default_factory=dict)
     last_candle: int = 0
+    last_indicated: int = 0
     health: str = "unknown"
     alarms: tuple[str, ...] = ()
     correlation_id: str = ""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from chalicelib.domain.engine import Subject
+from chalicelib.domain.messages import Event
 from chalicelib.domain.order import Order
 from chalicelib.domain.position import Position
 from chalicelib.domain.signal import Signal
@@ -45,6 +46,19 @@ class AuditEntry:
     after: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 0
+
+
+def event_entry(event: Event) -> AuditEntry:
+    """Return the audit entry of an event."""
+    return AuditEntry(
+        entry_id=event.event_id,
+        at=event.at,
+        actor="engine",
+        action=event.kind,
+        subject=event.connection_id,
+        correlation_id=event.correlation_id,
+        details=event.data,
+    )
 
 
 Record: TypeAlias = Order | Position | Signal | Session | AuditEntry

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from chalicelib.domain.cadence import raised
 from chalicelib.domain.codec import from_plain
-from chalicelib.domain.connection import Connection, complete_intervals
+from chalicelib.domain.connection import Connection, beat_intervals
 from chalicelib.domain.health import LEVELS, judge
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
@@ -29,7 +28,7 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
         if not engine.connection_id:
             continue
         connection = from_plain(Connection, engine.settings, known_only=False)
-        intervals = raised(complete_intervals(connection.intervals), world.shortest_interval)
+        intervals = beat_intervals(connection, world.shortest_interval)
         own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
         level, reasons = judge(engine.beats, own, engine.changed_at, turn.now)
         worst = max(worst, level, key=LEVELS.index)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chalicelib.domain.cadence import HEARTBEAT, TickKind, due, raised
+from chalicelib.domain.cadence import HEARTBEAT, Due, TickKind, due, raised
 from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection, complete_intervals
-from chalicelib.domain.engine import Engine, Subject, coordinator_subject, feed_subject
+from chalicelib.domain.engine import Engine, Subject, coordinator_subject, feed_settings, feed_subject
 from chalicelib.domain.lifecycle import SETTLES_AS, Status
 from chalicelib.domain.messages import Tick
 from chalicelib.flows.world import World
@@ -23,6 +23,7 @@ class _Feed:
     """What all connections together want of one exchange and timeframe."""
 
     interval: int
+    timeframe: int
     symbols: dict[str, None] = field(default_factory=dict)
 
 
@@ -54,17 +55,43 @@ def _plan(items: tuple[Engine, ...], start: int, window: int, shortest: int) -> 
         connection = from_plain(Connection, engine.settings, known_only=False)
         intervals = raised(complete_intervals(connection.intervals), shortest)
         own = {kind: intervals[kind] for kind in _PER_CONNECTION}
-        ticks.extend(Tick(plan.kind, engine.subject, plan.slot) for plan in due(own, start, window))
+        done = {"indication": engine.last_indicated, "strategy": engine.last_candle}
+        ticks.extend(
+            Tick(plan.kind, engine.subject, plan.slot)
+            for plan in due(own, start, window)
+            if _has_work(plan, done.get(plan.kind), connection.timeframe_seconds)
+        )
         subject = feed_subject(connection.exchange, connection.timeframe)
-        feed = feeds.setdefault(subject, _Feed(intervals["market"]))
+        feed = feeds.setdefault(subject, _Feed(intervals["market"], connection.timeframe_seconds))
         feed.interval = min(feed.interval, intervals["market"])
         feed.symbols.update(dict.fromkeys(connection.symbols))
         tenant = engine.subject.tenant
         health[tenant] = min(health.get(tenant, intervals["health"]), intervals["health"])
+    known = {item.subject: item for item in items}
     for subject, feed in feeds.items():
-        planned = due({"market": feed.interval}, start, window)
-        ticks.extend(Tick("market", subject, plan.slot, tuple(feed.symbols)) for plan in planned)
+        symbols = tuple(feed.symbols)
+        done_until = _fetched_until(known.get(subject), symbols)
+        ticks.extend(
+            Tick("market", subject, plan.slot, symbols)
+            for plan in due({"market": feed.interval}, start, window)
+            if _has_work(plan, done_until, feed.timeframe)
+        )
     for tenant, interval in health.items():
         planned = due({"health": interval}, start, window)
         ticks.extend(Tick("health", coordinator_subject(tenant), plan.slot) for plan in planned)
     return tuple(sorted(ticks, key=lambda tick: (tick.slot, tick.kind, tick.subject.text)))
+
+
+def _has_work(plan: Due, done_until: int | None, timeframe: int) -> bool:
+    """Tell whether a candle closes by the slot that is not worked on yet; None: the tick always has work.
+
+    A tick that fails or comes too early leaves its candle open, so it is sent again at its next slot.
+    """
+    return done_until is None or done_until < plan.slot // timeframe * timeframe
+
+
+def _fetched_until(feed: Engine | None, symbols: tuple[str, ...]) -> int:
+    """Return up to when the feed has the candles of these symbols; 0 if others were asked for last time."""
+    if feed is None or feed.settings != feed_settings(symbols):
+        return 0
+    return feed.last_candle

@@ -1,5 +1,7 @@
 """Indication tick: measure the step indications of all symbols of a connection and store their snapshot."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from chalicelib.domain.candles import anchored
@@ -27,6 +29,8 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     if isinstance(given, Skip):
         return given
     connection, candles = given
+    if turn.engine.last_indicated >= candles.closed_until:
+        return Saved(turn.engine)
     window = window_of(anchored(candles, int(candles.open_time[-1])))
     found = indications(window, _parameters(connection))
     snapshot = IndicationSnapshot(
@@ -38,7 +42,7 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     )
     world.objects.save_indications(connection.tenant, connection.connection_id, snapshot)
     world.metrics.count("indications", int(np.count_nonzero(snapshot.direction[:, :, -1])))
-    return Saved(turn.engine)
+    return Saved(replace(turn.engine, last_indicated=candles.closed_until), ("last_indicated",))
 
 
 def _parameters(connection: Connection) -> StepParameters:

@@ -11,6 +11,7 @@ from chalicelib.domain.candles import (
     select,
     timeframe_seconds,
 )
+from chalicelib.domain.engine import feed_settings
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.messages import Tick
 from chalicelib.flows.tick import Saved, Turn, run_tick
@@ -32,11 +33,20 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     known = select(known, tuple(s for s in known.symbols if s in set(tick.symbols)))
     fetched = _fetch(world.feed(exchange), known, tick.symbols, seconds, newest, turn.now)
     if fetched is None:
-        return Saved(turn.engine)
+        return _up_to_date(turn, tick, known)
     merged = merge(known, fetched)
     world.objects.save_candles(exchange, merged)
     world.metrics.count("candles", int((last_close_time(merged) == newest).sum()))
-    return Saved(replace(turn.engine, last_candle=merged.closed_until), ("last_candle",))
+    return _up_to_date(turn, tick, merged)
+
+
+def _up_to_date(turn: Turn, tick: Tick, candles: Candles) -> Saved:
+    """Tell the heartbeat up to when all symbols have their candles: until the next close nothing is due."""
+    until = int(min(last_close_time(candles), default=0))
+    engine = replace(turn.engine, last_candle=until, settings=feed_settings(tick.symbols))
+    if engine == turn.engine:
+        return Saved(turn.engine)
+    return Saved(engine, ("last_candle", "settings"))
 
 
 def _fetch(

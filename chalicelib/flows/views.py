@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.cadence import raised
 from chalicelib.domain.codec import from_plain
-from chalicelib.domain.connection import Connection, complete_intervals
+from chalicelib.domain.connection import Connection, beat_intervals
 from chalicelib.domain.engine import Engine, engine_subject
 from chalicelib.domain.health import LEVELS, judge
 from chalicelib.domain.lifecycle import Status, allowed_commands, entries_allowed
@@ -133,7 +132,7 @@ def _health(world: World, coordinator: Engine, engine: Engine, now: float) -> di
         level, reasons = LEVELS[-1], (error_reason(world, engine),)
     elif engine.status is Status.RUNNING and coordinator.status is Status.RUNNING:
         connection = from_plain(Connection, engine.settings, known_only=False)
-        intervals = raised(complete_intervals(connection.intervals), world.shortest_interval)
+        intervals = beat_intervals(connection, world.shortest_interval)
         own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
         # While everything was paused globally, missing ticks were no fault of the engine.
         since = max(engine.changed_at, coordinator.changed_at)

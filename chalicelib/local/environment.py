@@ -30,6 +30,7 @@ def use_local_aws(settings: Settings) -> None:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "CTS_ACCOUNT": settings.account,
+            "CTS_EVENTS": settings.events,
             "CTS_STAGE": settings.stage,
             "NO_PROXY": proxies,
             "no_proxy": proxies,

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from chalicelib.domain.cadence import TICK_KINDS
+from chalicelib.domain.cadence import TICK_QUEUES
 from chalicelib.local.clock import Clock
 from chalicelib.local.emulator import Emulator, Pending
 from chalicelib.local.event_shapes import scheduled_event
@@ -39,23 +39,22 @@ class Function:
     concurrency: int = 1
 
 
-_TICK_ORDER = ("market", "health", "realtime", "indication", "strategy")
-"""In which order a replay delivers ticks of the same second: candles first, exits before entries."""
-
-
 def functions(settings: Settings) -> tuple[Function, ...]:
-    """Return all functions of the engine with their triggers, in the order in which a replay serves them."""
+    """Return all functions of the engine with their triggers, in the order in which a replay serves them.
+
+    Ticks of the same second: candles first, exits before entries.
+    """
     triggers = "chalicelib.triggers"
     ticks = [
         Function(
-            name=f"{kind}_tick",
+            name=f"{queue}_tick",
             source="queue",
-            resource=settings.tick_queue(kind),
-            handler=f"{triggers}.ticks.{kind}_tick",
+            resource=settings.tick_queue(queue),
+            handler=f"{triggers}.{queue}_tick.{queue}_tick",
             batch_size=_QUEUE_BATCH,
             concurrency=2,
         )
-        for kind in sorted(TICK_KINDS, key=_TICK_ORDER.index)
+        for queue in dict.fromkeys(TICK_QUEUES.values())
     ]
     return (
         Function("heartbeat", "schedule", "cts-local-heartbeat", f"{triggers}.heartbeat.heartbeat"),

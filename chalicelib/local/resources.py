@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.cadence import TICK_KINDS
+from chalicelib.domain.cadence import TICK_QUEUES
 from chalicelib.errors import UsageError
 from chalicelib.settings import Settings, dead_letter_queue
 from chalicelib.stores.tables import MODELS, table_definition
@@ -34,7 +34,7 @@ def create_resources(settings: Settings, clients: Mapping[str, Any]) -> None:
     """
     for name in MODELS:
         _create_table(clients["dynamodb"], table_definition(settings, name))
-    for queue in settings.queues(TICK_KINDS):
+    for queue in settings.queues(dict.fromkeys(TICK_QUEUES.values())):
         _create_queue(clients["sqs"], queue)
     _create_stream(clients["kinesis"], settings.stream)
     _create_bucket(clients["s3"], settings)

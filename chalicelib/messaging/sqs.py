@@ -1,9 +1,10 @@
-"""Ticks and signals through SQS: one standard queue per tick kind, one FIFO queue for execution."""
+"""Ticks and signals through SQS: standard queues for ticks, one FIFO queue for execution."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.domain.cadence import TICK_QUEUES
 from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.errors import Retryable
 from chalicelib.messaging.codec import encode
@@ -32,19 +33,18 @@ class _Queues:
 
 
 class SqsTickQueue:
-    """What `flows.world.TickQueue` asks for: 1 call per ten ticks of one kind."""
+    """What `flows.world.TickQueue` asks for: 1 call per ten ticks of one queue."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
         self._queues = _Queues(client, settings)
         self._settings = settings
 
     def send(self, ticks: Sequence[Tick], now: float) -> None:
-        by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        by_queue: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for tick in ticks:
             entry = {"MessageBody": encode(tick), "DelaySeconds": delay_seconds(tick, now)}
-            by_kind[tick.kind].append(entry)
-        for kind, entries in by_kind.items():
-            queue = self._settings.tick_queue(kind)
+            by_queue[self._settings.tick_queue(TICK_QUEUES[tick.kind])].append(entry)
+        for queue, entries in by_queue.items():
             for start in range(0, len(entries), BATCH):
                 self._send(queue, entries[start : start + BATCH])
 

@@ -1,6 +1,7 @@
 """The engine table: coordinators, engines and feeds, with a lease and a fence per kind of work."""
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -22,12 +23,14 @@ from chalicelib.stores.failures import failed_conditions, translated
 from chalicelib.stores.records import record_item
 from chalicelib.stores.tables import AuditItem, EngineItem, connection_of
 
-Image = Mapping[str, Mapping[str, str]]
+Image = Mapping[str, Mapping[str, Any]]
 
 _OWN_NAMES = frozenset({"subject", "leases", "beats", "revision"})
 _FIELDS = tuple(field.name for field in fields(Engine) if field.name not in _OWN_NAMES)
 # DynamoDB reserves `status` and others: every field is stored under this prefix.
 _PREFIX = "f_"
+_COMPRESSED = frozenset({"settings"})
+"""Fields stored compressed: an update pays for the whole item, and symbols and strategies are most of it."""
 _ONE = {"N": "1"}
 
 
@@ -145,7 +148,7 @@ class DynamoEngineStore:
                 transaction.update(
                     EngineItem(subject.tenant, subject.name),
                     actions=[
-                        *(Path([name]).set(value["S"]) for name, value in sets.items()),
+                        *(Path([name]).set(*value.values()) for name, value in sets.items()),
                         EngineItem.revision.add(1),
                     ],
                     condition=Path([f"{_PREFIX}status"]) == _text(engine.status)["S"],
@@ -175,8 +178,19 @@ def _text(value: Any) -> dict[str, str]:
     return {"S": json.dumps(to_plain(value), separators=(",", ":"))}
 
 
-def _attributes(engine: Engine, names: Sequence[str], beats: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    attributes = {f"{_PREFIX}{name}": _text(getattr(engine, name)) for name in names}
+def _compressed(value: Any) -> dict[str, bytes]:
+    return {"B": zlib.compress(_text(value)["S"].encode(), level=9)}
+
+
+def _value(stored: Mapping[str, Any]) -> Any:
+    return json.loads(zlib.decompress(stored["B"]) if "B" in stored else stored["S"])
+
+
+def _attributes(engine: Engine, names: Sequence[str], beats: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    attributes: dict[str, dict[str, Any]] = {
+        f"{_PREFIX}{name}": (_compressed if name in _COMPRESSED else _text)(getattr(engine, name))
+        for name in names
+    }
     attributes |= {f"beat_{kind}": _text(beat) for kind, beat in beats.items()}
     if "correlation_id" in names:
         attributes["correlation_id"] = {"S": engine.correlation_id}
@@ -190,9 +204,9 @@ def _engine(item: Image) -> Engine:
     beats: dict[str, Any] = {}
     for name, value in item.items():
         if name.startswith(_PREFIX):
-            plain[name.removeprefix(_PREFIX)] = json.loads(value["S"])
+            plain[name.removeprefix(_PREFIX)] = _value(value)
         elif name.startswith("beat_"):
-            beats[name.removeprefix("beat_")] = json.loads(value["S"])
+            beats[name.removeprefix("beat_")] = _value(value)
         elif name.startswith("lease_"):
             kind, _, part = name.removeprefix("lease_").rpartition("_")
             leases.setdefault(kind, {})[part] = value["S"] if "S" in value else float(value["N"])

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from chalicelib.domain.codec import to_plain
+from chalicelib.domain.connection import Connection, complete_intervals
 from chalicelib.domain.engine import Account, Beat, Engine, Subject, coordinator_subject, feed_subject
 from chalicelib.domain.lease import Lease, Skip
 from chalicelib.domain.lifecycle import Status
@@ -238,3 +240,19 @@ def test_each_method_is_one_call(aws: Stores) -> None:
         "dynamodb.GetItem": 1,
         "dynamodb.DeleteItem": 1,
     }
+
+
+def test_an_item_of_a_hundred_symbols_stays_below_two_kilobytes(aws: Stores) -> None:
+    """Both updates of a tick pay for the whole item, in steps of a kilobyte."""
+    symbols = tuple(f"{chr(65 + n // 26)}{chr(65 + n % 26)}{n:03d}/USDT" for n in range(100))
+    settings = to_plain(Connection(CONNECTION, "binance", symbols, intervals=complete_intervals({})))
+    beats = {kind: Beat(1_700_000_000.0) for kind in ("indication", "strategy", "realtime")}
+    aws.engines.create(Engine(ENGINE, Status.RUNNING, settings=settings, beats=beats))
+    for kind in beats:
+        aws.engines.acquire(ENGINE, kind, "0" * 32, 1_700_000_000.5, TTL, 1_700_000_000)
+    stored = aws.engines.get(ENGINE)
+    assert stored is not None
+    assert stored.settings == settings
+    key = {"pk": {"S": TENANT}, "sk": {"S": f"engine#{CONNECTION}"}}
+    item = aws.clients["dynamodb"].get_item(TableName=SETTINGS.table("engines"), Key=key)["Item"]
+    assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 2048

@@ -18,8 +18,8 @@ from chalicelib.settings import Settings
 from chalicelib.triggers.execute_signals import execute_signals
 from chalicelib.triggers.heartbeat import heartbeat
 from chalicelib.triggers.publish_positions import publish_positions
+from chalicelib.triggers.realtime_tick import realtime_tick
 from chalicelib.triggers.record_events import record_events
-from chalicelib.triggers.ticks import health_tick, realtime_tick
 from tests.flows.desk import CONNECTION_ID, T0, TENANT, Desk
 
 REGION = "eu-central-1"
@@ -56,7 +56,7 @@ def test_the_schedule_plans_the_minute_of_its_time_not_of_its_arrival(desk: Desk
 
 def test_a_batch_of_ticks_works_around_a_poison_message(desk: Desk) -> None:
     good = [encode(Tick("health", coordinator_subject(TENANT), T0 + n)) for n in (5, 35)]
-    answer = health_tick(messages("cts-local-health-tick", good[0], "no json", good[1]), None)
+    answer = realtime_tick(messages("cts-local-realtime-tick", good[0], "no json", good[1]), None)
     assert failed(answer) == ["m1"]
     assert (desk.metrics["ticks"], desk.metrics["poison_messages"]) == (2, 1)
 
