@@ -1,11 +1,10 @@
-"""The options of `cts run`: parsing, defaults, and the refusals that need nothing but the command line."""
+"""The options of `cts run`: their defaults, and the refusals that need nothing but the command line."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
 from chalicelib.domain.candles import TIMEFRAMES, timeframe_seconds
 from chalicelib.domain.connection import MAX_SYMBOLS
@@ -46,16 +45,8 @@ class RunOptions:
     quiet: bool = False
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see `{self.prog} --help`)")
-
-
-def parse(arguments: Sequence[str]) -> RunOptions:
-    """Return the options of a command line such as `["run", "--symbols", "3"]`; UsageError if it is wrong."""
-    given = _parser().parse_args(list(arguments))
+def options_of(given: argparse.Namespace) -> RunOptions:
+    """Return the options of a parsed command line; UsageError if they make no sense."""
     replay = given.data is not None or _has_period(given)
     _refuse_combinations(given, replay)
     start, end = _moment(given.start, "--from"), _moment(given.end, "--to")
@@ -82,9 +73,8 @@ def parse(arguments: Sequence[str]) -> RunOptions:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="cts", description="A trading engine for many exchange accounts.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def register(commands: Any) -> None:
+    """Add `cts run` to the commands of a parser."""
     run = commands.add_parser(
         "run",
         help="run the whole system on this machine, on paper",
@@ -112,7 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--market-type", choices=("spot", "swap"), default="spot", help="spot or perpetual swaps")
     add("--seed", type=int, default=1, metavar="N", help="seed of the simulator (default: 1)")
     add("--quiet", action="store_true", help="show no progress")
-    return parser
+    run.set_defaults(command=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    options = options_of(given)
+    # What a run needs takes a second to import; a wrong option is told at once.
+    from chalicelib.local.run import run
+
+    return run(options)
 
 
 def _has_period(given: argparse.Namespace) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.errors import UsageError
 
-VERSION = 1
+VERSION = 2
 _MARK = "cts-state.json"
 _LOCK = "lock"
 _PROGRESS = "progress.json"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.cli import EXIT_USAGE, main
+from chalicelib.cli import EXIT_USAGE, main, parser
 from chalicelib.errors import UsageError
-from chalicelib.local.options import RunOptions, parse
+from chalicelib.local.options import RunOptions, options_of
 from chalicelib.local.state import Progress, StateDirectory
 
 HEADER = "timestamp_ms,open,high,low,close,volume"
@@ -35,6 +35,10 @@ def port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def parse(arguments: list[str]) -> RunOptions:
+    return options_of(parser().parse_args(arguments))
 
 
 def _refusal(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:

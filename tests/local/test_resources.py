@@ -43,7 +43,7 @@ def test_everything_is_created_and_kept(clients: dict[str, Any], settings: Setti
         found = clients["dynamodb"].describe_table(TableName=settings.table(name))["Table"]
         assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     queues = clients["sqs"].list_queues(QueueNamePrefix=f"cts-{settings.stage}-")["QueueUrls"]
-    assert len(queues) == 12
+    assert len(queues) == 8
     assert clients["kinesis"].describe_stream_summary(StreamName=settings.stream)
 
 
@@ -123,8 +123,8 @@ OTHERS: dict[str, tuple[str, Other]] = {
         _queue("market-tick", VisibilityTimeout="60"),
     ),
     "a queue with another visibility": (
-        "queue {}-health-tick has VisibilityTimeout",
-        _queue("health-tick", VisibilityTimeout="30"),
+        "queue {}-decision-tick has VisibilityTimeout",
+        _queue("decision-tick", VisibilityTimeout="30"),
     ),
     "a queue that deduplicates by content": (
         "queue {}-execute-signals-dlq.fifo has ContentBasedDeduplication",
