@@ -8,7 +8,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt pyproject.toml
 
-.PHONY: install run test test-acceptance check bench-peers clean
+TOOLS := build/tools
+STAGE ?= dev
+
+.PHONY: install run test test-acceptance check bench-peers clean \
+	policies package test-package test-deployed test-infra-security infra deploy
 
 install: $(STAMP)
 
@@ -35,6 +39,46 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Writes .chalice/policies from infra/permissions.py; a test says when that is due.
+policies: $(STAMP)
+	$(BIN)/python -m infra.policies
+
+# Zips and templates of all stages for both architectures, checked, in build/package.
+package: $(STAMP)
+	$(BIN)/python -m infra.package $(ARGS)
+
+# Every handler of the packaged zip under Lambda's own runtime, isolated from what is installed here.
+test-package: $(STAMP)
+	$(BIN)/python -m infra.runtime_check $(ARGS)
+
+# The package, deployed with our own commands to an AWS emulator: some six minutes.
+test-deployed: $(STAMP) $(TOOLS)/ministack/.installed
+	test -f build/package/prod/template.json || $(MAKE) package
+	$(BIN)/python -m pytest -m deployed tests/deployed
+
+$(TOOLS)/ministack/.installed: requirements-deployed.txt
+	"$(PYTHON)" -m venv $(TOOLS)/ministack
+	$(TOOLS)/ministack/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-deployed.txt
+	touch $@
+
+# checkov in an environment of its own; reasons of what it leaves out are in .checkov.yaml.
+test-infra-security: $(STAMP) $(TOOLS)/checkov/.installed-3.3.30
+	$(BIN)/python -m infra.templates build/templates
+	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml --directory build/templates
+
+$(TOOLS)/checkov/.installed-3.3.30:
+	"$(PYTHON)" -m venv $(TOOLS)/checkov
+	$(TOOLS)/checkov/bin/python -m pip install --disable-pip-version-check --quiet checkov==3.3.30
+	touch $@
+
+# What holds the state of a stage, before its functions: make infra STAGE=dev ARGS="--region eu-central-1"
+infra: $(STAMP)
+	$(BIN)/python -m infra.stack --stage $(STAGE) $(ARGS)
+
+# The functions that `make package` has built.
+deploy: $(STAMP)
+	$(BIN)/python -m infra.stack --stage $(STAGE) --functions $(ARGS)
 
 # Measures freqtrade in an environment of its own under .bench; nothing of it enters .venv.
 bench-peers: $(STAMP)

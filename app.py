@@ -12,7 +12,7 @@ from chalicelib.triggers import (
     realtime_tick,
     record_events,
 )
-from chalicelib.triggers.api import connections, records, trade_engine
+from chalicelib.triggers.api import authorizer, connections, records, trade_engine
 
 app = Chalice(app_name="cts-trade-engine")
 
@@ -20,5 +20,5 @@ for trigger in (heartbeat, market_tick, decision_tick, realtime_tick, execute_si
     app.register_blueprint(trigger.blueprint)
 if from_environment().events == "kinesis":
     app.register_blueprint(record_events.blueprint)
-for routes in (trade_engine, connections, records):
+for routes in (authorizer, trade_engine, connections, records):
     app.register_blueprint(routes.blueprint)

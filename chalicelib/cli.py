@@ -11,7 +11,7 @@ from chalicelib.errors import CtsError, UsageError
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
-COMMANDS = ("chalicelib.local.options",)
+COMMANDS = ("chalicelib.local.options", "chalicelib.operations.token")
 """Modules that add a command each: `register(commands)` sets its function as default `command`."""
 
 

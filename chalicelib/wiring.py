@@ -1,21 +1,39 @@
-"""Builds the World once per container: stores, queues, venues, clock. Heavy imports happen here, lazily."""
+"""Builds the World once per container: stores, queues, venues, clock; each part when a flow first uses it."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import RLock
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
+from chalicelib.errors import CtsError
+from chalicelib.flows.world import World
+from chalicelib.messaging.telemetry import EmbeddedMetrics, Tracing
 from chalicelib.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from chalicelib.domain.connection import Connection
-    from chalicelib.flows.world import EventStream, MarketFeed, Metrics, Venue, World
-    from chalicelib.stores.records import DynamoRecordStore
+    from chalicelib.domain.paper import PaperLedger
+    from chalicelib.flows.world import (
+        ConnectionStore,
+        CredentialStore,
+        EngineStore,
+        EventStream,
+        MarketFeed,
+        Metrics,
+        ObjectStore,
+        RecordStore,
+        SignalQueue,
+        TickQueue,
+        Venue,
+    )
+    from chalicelib.stores.clients import Clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +41,7 @@ class Overrides:
     """What a local run or a test puts in the place of the deployed parts; None keeps the deployed one."""
 
     now: Callable[[], float] = time.time
-    owner: Callable[[], str] = lambda: uuid4().hex
+    owner: Callable[[], str] = lambda: os.urandom(16).hex()
     feed: Callable[[str], MarketFeed] | None = None
     metrics: Metrics | None = None
     span: Callable[[str], AbstractContextManager[Any]] | None = None
@@ -63,105 +81,178 @@ def configure(overrides: Overrides) -> None:
 
 def build(settings: Settings, overrides: Overrides) -> World:
     """Build a World on AWS (or on the endpoint of `settings`), with the given parts replaced."""
-    from chalicelib.exchanges.paper import PaperVenue
-    from chalicelib.flows.world import World
-    from chalicelib.messaging.sqs import SqsSignalQueue, SqsTickQueue
-    from chalicelib.messaging.telemetry import EmbeddedMetrics, Tracing
-    from chalicelib.stores.connections import DynamoConnectionStore
-    from chalicelib.stores.engines import DynamoEngineStore
-    from chalicelib.stores.objects import S3ObjectStore
-    from chalicelib.stores.paper_ledger import DynamoPaperLedger
-    from chalicelib.stores.records import DynamoRecordStore
-    from chalicelib.stores.tables import bind_tables
-
-    dynamodb = bind_tables(settings, overrides.on_aws_call)
-    clients = aws_clients(settings, overrides.on_aws_call)
-    records = DynamoRecordStore()
-    ledger = DynamoPaperLedger()
-    feed = _counted_feeds(overrides.feed or _public_feed, overrides.on_exchange_call)
-
-    def venue(connection: Connection) -> Venue:
-        paper = PaperVenue(connection.tenant, connection, ledger, feed(connection.exchange))
-        return cast("Venue", _Counted(paper, overrides.on_exchange_call))
-
-    return World(
+    metrics = EmbeddedMetrics(settings.stage) if overrides.metrics is None else overrides.metrics
+    parts = _Parts(settings, overrides, metrics)
+    return _LazyWorld.of(
+        parts,
         now=overrides.now,
         owner=overrides.owner,
-        engines=DynamoEngineStore(dynamodb),
-        connections=DynamoConnectionStore(),
-        records=records,
-        objects=S3ObjectStore(clients["s3"], settings.bucket),
-        ticks=SqsTickQueue(clients["sqs"], settings),
-        signals=SqsSignalQueue(clients["sqs"], settings),
-        events=_event_stream(settings, clients, records),
-        feed=feed,
-        venue=venue,
-        metrics=EmbeddedMetrics() if overrides.metrics is None else overrides.metrics,
+        feed=parts.feed,
+        venue=parts.venue,
+        metrics=metrics,
         span=Tracing().span if overrides.span is None else overrides.span,
         shortest_interval=overrides.shortest_interval,
+        warm={},
     )
 
 
-def _event_stream(settings: Settings, clients: dict[str, Any], records: DynamoRecordStore) -> EventStream:
-    if settings.events == "audit":
-        from chalicelib.stores.audit_events import AuditEventStream
+class _LazyWorld(World):
+    """A World whose costly parts are made when a flow first asks for them: no function pays for others'."""
 
-        return AuditEventStream(records)
-    from chalicelib.messaging.kinesis import KinesisEventStream
+    __slots__ = ("_parts",)
 
-    return KinesisEventStream(clients["kinesis"], settings.stream)
+    @classmethod
+    def of(cls, parts: _Parts, **ready: Any) -> World:
+        """Return a World with the parts that are ready; the others come from `parts`."""
+        world = cls.__new__(cls)
+        for name, part in {"_parts": parts, **ready}.items():
+            object.__setattr__(world, name, part)
+        return world
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here only for what is not set yet.
+        if name not in _COSTLY:
+            raise AttributeError(f"the World has no {name!r}")
+        part = self._parts.get(name)
+        object.__setattr__(self, name, part)
+        return part
 
 
-def aws_clients(settings: Settings, on_call: Callable[[str], None] | None) -> dict[str, Any]:
-    """Return the clients of S3, SQS and, where events go there, Kinesis.
+_COSTLY = frozenset(
+    ("engines", "connections", "credentials", "records", "objects", "ticks", "signals", "events")
+)
 
-    `on_call` hears each operation once, retries not counted.
+
+class _Parts:
+    """Makes the costly parts of a World, each once, with the imports and clients it needs.
+
+    A method for each part, by its name; parts that others share are parts as well.
     """
-    from botocore.session import get_session
 
-    from chalicelib.stores.tables import CONFIG
+    def __init__(self, settings: Settings, overrides: Overrides, metrics: Metrics) -> None:
+        self._settings = settings
+        self._on_aws_call = overrides.on_aws_call
+        self._metrics = metrics
+        self._on_exchange_call = overrides.on_exchange_call
+        self._lock = RLock()
+        self._made: dict[str, Any] = {}
+        self.feed = _counted_feeds(overrides.feed or _public_feed, metrics, overrides.on_exchange_call)
 
-    session = get_session()
-    clients = {}
-    services = ("s3", "sqs", "kinesis") if settings.events == "kinesis" else ("s3", "sqs")
-    for name in services:
-        client = session.create_client(
-            name, settings.region, endpoint_url=settings.endpoint_url or None, config=CONFIG
-        )
-        if on_call is not None:
-            client.meta.events.register(f"before-call.{name}", _hearing(name, on_call))
-        clients[name] = client
-    return clients
+    def get(self, name: str) -> Any:
+        """Return a part, made at the first call; local runs ask from many threads."""
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = getattr(self, name)()
+            return self._made[name]
 
+    def clients(self) -> Clients:
+        from chalicelib.stores.clients import Clients
 
-def _hearing(service: str, on_call: Callable[[str], None]) -> Callable[..., None]:
-    def heard(model: Any, **_: Any) -> None:
-        on_call(f"{service}.{model.name}")
+        return Clients(self._settings, self._on_aws_call)
 
-    return heard
+    def tables(self) -> Any:
+        """Bind all tables to the client of DynamoDB and return it; what uses tables asks for this first."""
+        from chalicelib.stores.tables import bind_tables
+
+        client = self.get("clients")["dynamodb"]
+        bind_tables(self._settings, client)
+        return client
+
+    def engines(self) -> EngineStore:
+        from chalicelib.stores.engines import DynamoEngineStore
+
+        return DynamoEngineStore(self.get("tables"))
+
+    def connections(self) -> ConnectionStore:
+        self.get("tables")
+        from chalicelib.stores.connections import DynamoConnectionStore
+
+        return DynamoConnectionStore()
+
+    def credentials(self) -> CredentialStore:
+        self.get("tables")
+        from chalicelib.stores.credentials import KmsCredentialStore
+
+        return KmsCredentialStore(lambda: self.get("clients")["kms"], self._settings.key)
+
+    def records(self) -> RecordStore:
+        self.get("tables")
+        from chalicelib.stores.records import DynamoRecordStore
+
+        return DynamoRecordStore()
+
+    def ledger(self) -> PaperLedger:
+        self.get("tables")
+        from chalicelib.stores.paper_ledger import DynamoPaperLedger
+
+        return DynamoPaperLedger()
+
+    def objects(self) -> ObjectStore:
+        from chalicelib.stores.objects import S3ObjectStore
+
+        return S3ObjectStore(self.get("clients")["s3"], self._settings.bucket)
+
+    def ticks(self) -> TickQueue:
+        from chalicelib.messaging.sqs import SqsTickQueue
+
+        return SqsTickQueue(self.get("clients")["sqs"], self._settings)
+
+    def signals(self) -> SignalQueue:
+        from chalicelib.messaging.sqs import SqsSignalQueue
+
+        return SqsSignalQueue(self.get("clients")["sqs"], self._settings)
+
+    def events(self) -> EventStream:
+        if self._settings.events == "audit":
+            from chalicelib.stores.audit_events import AuditEventStream
+
+            return AuditEventStream(self.get("records"))
+        from chalicelib.messaging.kinesis import KinesisEventStream
+
+        return KinesisEventStream(self.get("clients")["kinesis"], self._settings.stream)
+
+    def venue(self, connection: Connection) -> Venue:
+        """Return the venue of a connection, made anew for every flow because it keeps the account it read."""
+        from chalicelib.exchanges.paper import PaperVenue
+
+        feed = self.feed(connection.exchange)
+        paper = PaperVenue(connection.tenant, connection, self.get("ledger"), feed)
+        return cast("Venue", _Counted(paper, self._metrics, self._on_exchange_call))
 
 
 class _Counted:
-    """Passes every call on and tells its name: what an exchange is asked is counted, like AWS calls."""
+    """Passes every call on, counts and times it: what an exchange is asked costs its rate limit and our time."""
 
-    def __init__(self, target: Any, on_call: Callable[[str], None] | None) -> None:
+    def __init__(self, target: Any, metrics: Metrics, on_call: Callable[[str], None] | None) -> None:
         self._target = target
+        self._metrics = metrics
         self._on_call = on_call
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
-        if self._on_call is None:
-            return method
-        self._on_call(name)
-        return method
+
+        def called(*arguments: Any, **parameters: Any) -> Any:
+            if self._on_call:
+                self._on_call(name)
+            started = perf_counter()
+            try:
+                return method(*arguments, **parameters)
+            except CtsError:
+                self._metrics.count("exchange_errors", call=name)
+                raise
+            finally:
+                self._metrics.count("exchange_calls", call=name)
+                self._metrics.duration("exchange_ms", (perf_counter() - started) * 1000)
+
+        return called
 
 
 def _counted_feeds(
-    feed: Callable[[str], MarketFeed], on_call: Callable[[str], None] | None
+    feed: Callable[[str], MarketFeed], metrics: Metrics, on_call: Callable[[str], None] | None
 ) -> Callable[[str], MarketFeed]:
     @lru_cache
     def counted(exchange: str) -> MarketFeed:
-        return cast("MarketFeed", _Counted(feed(exchange), on_call))
+        return cast("MarketFeed", _Counted(feed(exchange), metrics, on_call))
 
     return counted
 

@@ -17,8 +17,6 @@ KEPT_BARS = 3 * ANCHOR_BLOCK
 STALE_AFTER_INTERVALS = 2
 FIELDS = ("open", "high", "low", "close", "volume")
 
-TIMEFRAMES = {"1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14400, "1d": 86400}
-
 
 @dataclass(frozen=True, slots=True)
 class Candles:
@@ -41,18 +39,6 @@ class Candles:
     def closed_until(self) -> int:
         """Epoch second at which the last bar closed; 0 without bars."""
         return int(self.open_time[-1]) + self.timeframe if self.bars else 0
-
-
-def timeframe_seconds(name: str) -> int:
-    """Return the seconds of a timeframe such as `5m`; raise UsageError with the known ones otherwise."""
-    if name not in TIMEFRAMES:
-        raise UsageError(f"unknown timeframe {name!r}: use one of {', '.join(TIMEFRAMES)}")
-    return TIMEFRAMES[name]
-
-
-def timeframe_name(seconds: int) -> str:
-    """Return the name of a timeframe given in seconds."""
-    return next(name for name, length in TIMEFRAMES.items() if length == seconds)
 
 
 def empty_candles(symbols: tuple[str, ...], timeframe: int, start: int = 0, bars: int = 0) -> Candles:

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from chalicelib.domain.cadence import DEFAULT_INTERVALS, PER_CANDLE, SHORTEST_INTERVAL, TickKind, raised
-from chalicelib.domain.candles import timeframe_seconds
 from chalicelib.domain.engine import PUBLIC_TENANT
 from chalicelib.domain.market import MarketType, split_symbol
 from chalicelib.domain.signal import ExitProfile
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import Rejected
 
 Mode = Literal["paper", "testnet", "live"]

@@ -5,18 +5,21 @@ worse than the limit). Other orders rest until a candle that opened at or after 
 through them. The fee is a rate of the notional in quote currency, the same for maker and taker.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from chalicelib.domain.candles import Candles, last_close_time
 from chalicelib.domain.connection import PaperTerms
 from chalicelib.domain.market import Market, Ticker, floor_to_step, round_to_step
 from chalicelib.domain.matching_checks import Refusal, fee_of, refusal, room_to_reduce, short_of_funds
 from chalicelib.domain.order import TERMINAL, Fill, OrderState
 from chalicelib.domain.paper import FLAT, PaperAccount, PaperOrder, apply_fill
+
+if TYPE_CHECKING:
+    from chalicelib.domain.candles import Candles
 
 ONE = Decimal(1)
 
@@ -88,6 +91,9 @@ def match(
     Candles before `matched_until` were matched already and are passed over, so a repeated match changes
     nothing. Candles without volume traded nothing and fill nothing.
     """
+    # Not before: with candles comes numpy, which nobody needs to place an order.
+    from chalicelib.domain.candles import last_close_time
+
     rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
     touches = [
         (touch.bar, position, touch)
@@ -145,7 +151,7 @@ def _first_touch(
         limit = float(order.price)
         through = candles.low[row] <= limit if order.side == "buy" else candles.high[row] >= limit
         eligible &= through
-    bars = np.flatnonzero(eligible)
+    (bars,) = eligible.nonzero()
     if not bars.size:
         return None
     bar = int(bars[0])

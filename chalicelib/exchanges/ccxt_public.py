@@ -4,6 +4,8 @@ The only file that knows how ccxt is loaded: its package `__init__` imports a hu
 the package is entered into `sys.modules` without running it and one exchange's module is imported.
 """
 
+from __future__ import annotations
+
 import importlib
 import sys
 import threading
@@ -11,21 +13,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from decimal import Decimal
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from chalicelib.domain.candles import FIELDS, Candles, empty_candles, timeframe_name
 from chalicelib.domain.market import Market, MarketType, Ticker
+from chalicelib.domain.timeframes import timeframe_name
 from chalicelib.errors import Retryable, UsageError
+from chalicelib.exchanges.ccxt_values import lay, market_of, ticker_of
 from chalicelib.exchanges.pace import Pace
+
+if TYPE_CHECKING:
+    from chalicelib.domain.candles import Candles
 
 EXCHANGES = ("binance", "bybit", "bingx")
 REQUESTS_PER_SECOND = {"binance": 10.0, "bybit": 8.0, "bingx": 8.0}
 TIMEOUT = 10.0
+
+RULES_SECONDS, RULES_AGAIN_SECONDS = 3600.0, 60.0
+"""How old trading rules may get (containers live for hours, exchanges change steps and listings), and when
+they are asked for again if the exchange did not tell."""
 
 LIGHT_PAGE, FULL_PAGE = 99, 1000
 """Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
@@ -49,19 +56,23 @@ class PublicFeed:
             raise UsageError(f"unknown exchange {exchange!r}: use one of {', '.join(EXCHANGES)}")
         self._exchange = exchange
         self._prepare = prepare
+        self._clock = clock
         self._pace = Pace(REQUESTS_PER_SECOND[exchange], sleep, clock)
         self._lock = threading.Lock()
         self._clients: dict[MarketType, Any] = {}
+        self._rules_due: dict[MarketType, float] = {}
 
     def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]:
         """Return the trading rules; UsageError names a symbol that the exchange does not trade."""
-        return {symbol: _market(self._known(symbol), self._exchange) for symbol in symbols}
+        return {symbol: market_of(self._known(symbol), self._exchange) for symbol in symbols}
 
     def closed_candles(self, symbols: Sequence[str], timeframe: int, since: int, now: float) -> Candles:
         """Fetch the candles that open at or after `since` and are closed at `now`; gaps stay NaN.
 
         Raises Retryable if any symbol cannot be read: half a fetch would look like a gap.
         """
+        from chalicelib.domain.candles import empty_candles
+
         start = -(-since // timeframe) * timeframe
         end = int(now) // timeframe * timeframe
         candles = empty_candles(tuple(symbols), timeframe, start, max(0, (end - start) // timeframe))
@@ -72,7 +83,7 @@ class PublicFeed:
         with ThreadPoolExecutor(_THREADS) as pool:
             pages = pool.map(lambda symbol: self._history(symbol, timeframe, start, end), symbols)
             for row, rows in enumerate(pages):
-                _lay(candles, row, rows)
+                lay(candles, row, rows)
         return candles
 
     def tickers(self, symbols: Sequence[str], now: float) -> Mapping[str, Ticker]:
@@ -92,7 +103,7 @@ class PublicFeed:
             for symbol, book in books.items():
                 prices = {side: book[side] for side in ("bid", "ask") if book.get(side)}
                 seen.setdefault(symbol, {}).update(prices)
-        return {symbol: ticker for symbol in symbols if (ticker := _ticker(symbol, seen.get(symbol), now))}
+        return {symbol: ticker for symbol in symbols if (ticker := ticker_of(symbol, seen.get(symbol), now))}
 
     def _history(self, symbol: str, timeframe: int, start: int, end: int) -> list[list[float]]:
         """Fetch page after page until the last closed candle; each page starts after the one before."""
@@ -117,7 +128,7 @@ class PublicFeed:
         return dict(market)
 
     def _client(self, market_type: MarketType) -> Any:
-        """Return the client of a market type, with its markets loaded."""
+        """Return the client of a market type, its trading rules not older than an hour if that can be had."""
         with self._lock:
             if market_type not in self._clients:
                 client = _new_client(self._exchange, market_type)
@@ -125,7 +136,18 @@ class PublicFeed:
                     self._prepare(client)
                 self._call(client.load_markets)
                 self._clients[market_type] = client
+                self._rules_due[market_type] = self._clock() + RULES_SECONDS
+            elif self._clock() >= self._rules_due[market_type]:
+                self._rules_due[market_type] = self._clock() + self._renewed(self._clients[market_type])
             return self._clients[market_type]
+
+    def _renewed(self, client: Any) -> float:
+        """Load the trading rules again, keep those of before if they can't be had; return for how long."""
+        try:
+            self._call(client.load_markets, True)
+        except Retryable:
+            return RULES_AGAIN_SECONDS
+        return RULES_SECONDS
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         self._pace.wait()
@@ -223,54 +245,3 @@ def _quietly(call: Callable[[], None]) -> None:
 
 def _type_of(symbol: str) -> MarketType:
     return "swap" if ":" in symbol else "spot"
-
-
-def _market(raw: Mapping[str, Any], exchange: str) -> Market:
-    limits, precision = raw["limits"], raw["precision"]
-    amount_step, price_step = _decimal(precision["amount"]), _decimal(precision["price"])
-    if not amount_step or not price_step:
-        raise UsageError(f"{exchange} names no price or amount step for {raw['symbol']}: leave it out")
-    return Market(
-        symbol=raw["symbol"],
-        base=raw["base"],
-        quote=raw["quote"],
-        type="swap" if raw["swap"] else "spot",
-        amount_step=amount_step,
-        price_step=price_step,
-        min_amount=_decimal(limits["amount"]["min"]) or amount_step,
-        min_notional=_decimal(limits["cost"]["min"]) or Decimal(0),
-        max_amount=_decimal(limits["amount"]["max"]),
-    )
-
-
-def _ticker(symbol: str, raw: Mapping[str, Any] | None, now: float) -> Ticker | None:
-    last = _decimal(raw.get("last")) if raw else None
-    if not raw or not last:
-        return None
-    stamp = raw.get("timestamp")
-    return Ticker(
-        symbol=symbol,
-        bid=_decimal(raw.get("bid")) or last,
-        ask=_decimal(raw.get("ask")) or last,
-        last=last,
-        time=min(stamp / 1000, now) if stamp else now,
-    )
-
-
-def _lay(candles: Candles, row: int, rows: list[list[float]]) -> None:
-    """Write fetched rows (milliseconds, open, high, low, close, volume) onto the grid, if they fit it."""
-    if not rows:
-        return
-    table = np.array(rows, dtype=np.float64)
-    offset = table[:, 0] // 1000 - candles.open_time[0]
-    sound = (
-        np.isfinite(table).all(axis=1) & (table[:, 1:5] > 0).all(axis=1) & (offset % candles.timeframe == 0)
-    )
-    columns = (offset[sound] // candles.timeframe).astype(np.int64)
-    for number, field in enumerate(FIELDS, start=1):
-        getattr(candles, field)[row, columns] = table[sound, number]
-
-
-def _decimal(value: float | None) -> Decimal | None:
-    """Return a ccxt number as the decimal it was written as; None and 0 say nothing."""
-    return Decimal(str(value)) if value else None

@@ -5,12 +5,13 @@ closed meanwhile, and writes only what changed. Everything it knows is in the le
 nothing, and its ids count up in the account, so a repeated step repeats them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from chalicelib.domain.candles import Candles
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.market import Market, Ticker, split_symbol
 from chalicelib.domain.matching import ONE, Booked, cancel, match, place
@@ -28,6 +29,9 @@ from chalicelib.errors import (
     VenueRejected,
     VenueUnknown,
 )
+
+if TYPE_CHECKING:
+    from chalicelib.domain.candles import Candles
 
 ATTEMPTS = 4
 """How often a step is done again after somebody else wrote the account in between."""

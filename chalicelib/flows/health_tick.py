@@ -21,6 +21,7 @@ def health_tick(world: World, tick: Tick) -> Skip | None:
 
 def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     worst = LEVELS[0]
+    unhealthy = 0
     alarms: list[str] = []
     for engine in world.engines.all():
         if engine.subject.tenant != tick.subject.tenant or engine.status != Status.RUNNING:
@@ -32,7 +33,9 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
         own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
         level, reasons = judge(engine.beats, own, engine.changed_at, turn.now)
         worst = max(worst, level, key=LEVELS.index)
+        unhealthy += level == LEVELS[-1]
         alarms.extend(f"{engine.connection_id} {reason}" for reason in reasons)
+    world.metrics.count("engines_unhealthy", unhealthy)
     for level in LEVELS:
         world.metrics.count("health", float(level == worst), level=level)
     return Saved(replace(turn.engine, health=worst, alarms=tuple(alarms)), ("health", "alarms"))

@@ -12,7 +12,8 @@ from chalicelib.domain.snapshots import IndicationSnapshot
 from chalicelib.domain.strategies import parameters_of
 from chalicelib.domain.strategies.base import window_of
 from chalicelib.domain.strategies.step import StepParameters, indications
-from chalicelib.flows.tick import Saved, Turn, decision_candles, run_tick
+from chalicelib.flows.decision_candles import decision_candles
+from chalicelib.flows.tick import Saved, Turn, run_tick
 from chalicelib.flows.world import World
 
 _BARS = 2

@@ -1,14 +1,16 @@
-"""Create, list, read and delete connections; called by the API and by local runs.
+"""Create, list, read and delete connections and their credentials; the routes of the API call it.
 
-A connection comes with its engine, which is stopped. Fields are named as in `domain.connection.Connection`.
+A connection comes with its engine, which is stopped. Fields are named as in `domain.connection.Connection`;
+a shown connection says `has_credentials` beside them, and nothing ever shows the credentials themselves.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.domain.codec import from_plain
+from chalicelib.domain.codec import from_plain, to_plain
 from chalicelib.domain.connection import Connection, complete_intervals, validate
+from chalicelib.domain.credentials import SealedCredentials, credentials_of
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.ids import digest
 from chalicelib.domain.records import AuditEntry
@@ -21,19 +23,35 @@ SET_BY_US = ("tenant", "created_at", "revision")
 RESERVED = frozenset({"start", "stop", "pause", "resume", "restart", "status", "health", "metrics"})
 """Words that follow `/trade-engine/` in the addresses of the API, where connection ids stand too."""
 
-_PLACES = {"create": 0, "delete": 9_999_999_999}
+_STEPS = {
+    "create": (0, "", "present"),
+    "set_credentials": (1, "", "set"),
+    "delete_credentials": (2, "set", ""),
+    "delete": (9_999_999_999, "present", ""),
+}
+"""Place in the audit log among entries of one millisecond, state before, state after."""
+_ONCE = ("create", "delete")
+
+Shown = Mapping[str, Any]
+"""A connection as the API answers with it."""
 
 
-def create(world: World, tenant: str, wish: Mapping[str, Any], actor: str, correlation_id: str) -> Connection:
+def create(world: World, tenant: str, wish: Mapping[str, Any], actor: str, correlation_id: str) -> Shown:
     """Store a connection and its stopped engine; the same wish again finds what it made the first time.
 
+    `credentials` in the wish are encrypted and stored with it, in the place of those before.
+
     Raises Rejected for what is wrong in the wish (fields, strategies, symbols the exchange does not have),
-    AlreadyExists if the id belongs to another connection. Nothing is stored in either case.
+    AlreadyExists if the id belongs to another connection, Conflict for credentials on a stage without a key.
+    Nothing is stored in any of these cases.
     """
-    wanted = _wanted(tenant, wish)
+    wanted = _wanted(tenant, {name: value for name, value in wish.items() if name != "credentials"})
+    given = None if wish.get("credentials") is None else credentials_of(wish["credentials"])
     present = world.connections.get(tenant, wanted.connection_id)
     if present is None:
         _check_markets(world, wanted)
+    sealed = None if given is None else world.credentials.seal(tenant, wanted.connection_id, given)
+    if present is None:
         present = _store(world, replace(wanted, created_at=world.now()))
     if replace(present, created_at=0.0, revision=0) != wanted:
         name = wanted.connection_id
@@ -42,17 +60,45 @@ def create(world: World, tenant: str, wish: Mapping[str, Any], actor: str, corre
         )
     create_item(world, engine_subject(tenant, present.connection_id), present.created_at)
     _record(world, present, "create", present.created_at, actor, correlation_id)
-    return present
+    if sealed is not None:
+        _keep(world, present, sealed, actor, correlation_id)
+    return _shown(present, world.credentials.held(tenant))
 
 
-def listed(world: World, tenant: str) -> tuple[Connection, ...]:
+def listed(world: World, tenant: str) -> tuple[Shown, ...]:
     """Return the connections of a tenant in the order of their ids."""
-    return world.connections.list(tenant)
+    connections, held = world.connections.list(tenant), world.credentials.held(tenant)
+    return tuple(_shown(connection, held) for connection in connections)
 
 
-def read(world: World, tenant: str, connection_id: str) -> Connection:
+def read(world: World, tenant: str, connection_id: str) -> Shown:
     """Return one connection; NotFound says how to list those that exist."""
-    return require_connection(world, tenant, connection_id)
+    return _shown(require_connection(world, tenant, connection_id), world.credentials.held(tenant))
+
+
+def set_credentials(
+    world: World, tenant: str, connection_id: str, wish: Mapping[str, Any], actor: str, correlation_id: str
+) -> Shown:
+    """Encrypt and store the credentials of a connection in the place of those before.
+
+    Raises Rejected for what is wrong with them, NotFound, or Conflict on a stage without a key.
+    """
+    given = credentials_of(wish)
+    connection = require_connection(world, tenant, connection_id)
+    sealed = world.credentials.seal(tenant, connection_id, given)
+    _keep(world, connection, sealed, actor, correlation_id)
+    return _shown(connection, frozenset((connection_id,)))
+
+
+def delete_credentials(
+    world: World, tenant: str, connection_id: str, actor: str, correlation_id: str
+) -> Shown:
+    """Remove the credentials of a connection; NotFound if it has none."""
+    connection = require_connection(world, tenant, connection_id)
+    if not world.credentials.delete(tenant, connection_id):
+        raise NotFound(f"connection {connection_id!r} has no credentials")
+    _record(world, connection, "delete_credentials", world.now(), actor, correlation_id)
+    return _shown(connection, frozenset())
 
 
 def delete(world: World, tenant: str, connection_id: str, actor: str, correlation_id: str) -> Connection:
@@ -62,11 +108,12 @@ def delete(world: World, tenant: str, connection_id: str, actor: str, correlatio
     id finds its money and history again, and the books can still be compared.
 
     Raises NotFound, or Conflict while its engine runs or it still has open orders or positions. The
-    connection goes first, so that nobody can start it any more; what a death leaves over, the next creation
-    removes.
+    credentials go first, so that no death leaves them without their connection, then the connection, so that
+    nobody can start it any more; what a death leaves over, the next creation removes.
     """
     connection = require_connection(world, tenant, connection_id)
     _check_idle(world, connection)
+    world.credentials.delete(tenant, connection_id)
     try:
         world.connections.delete(tenant, connection_id)
     except NotFound:
@@ -115,8 +162,9 @@ def _store(world: World, connection: Connection) -> Connection:
 
 
 def _remove_leftovers(world: World, connection: Connection) -> None:
-    """Remove the engine and the snapshots of a connection that is not there (any more)."""
+    """Remove engine, credentials and snapshots of a connection that is not there (any more)."""
     world.engines.delete(engine_subject(connection.tenant, connection.connection_id))
+    world.credentials.delete(connection.tenant, connection.connection_id)
     world.objects.delete_all(connection.tenant, connection.connection_id)
 
 
@@ -140,21 +188,37 @@ def _check_idle(world: World, connection: Connection) -> None:
         )
 
 
+def _keep(
+    world: World, connection: Connection, sealed: SealedCredentials, actor: str, correlation_id: str
+) -> None:
+    world.credentials.put(sealed)
+    _record(world, connection, "set_credentials", world.now(), actor, correlation_id)
+
+
+def _shown(connection: Connection, held: frozenset[str]) -> Shown:
+    return {**to_plain(connection), "has_credentials": connection.connection_id in held}
+
+
 def _record(
     world: World, connection: Connection, action: str, at: float, actor: str, correlation_id: str
 ) -> None:
-    """Store the audit entry; its id is that of this very connection, so a repeated step stays one entry."""
+    """Store the audit entry.
+
+    Creation and deletion happen once in the life of a connection, so a repeated step stays one entry.
+    """
     subject = f"{connection.tenant}/connection#{connection.connection_id}"
+    identity = connection.created_at if action in _ONCE else (at, correlation_id)
+    place, before, after = _STEPS[action]
     audit = AuditEntry(
         # Entries of one millisecond are sorted by their ids: creation before, deletion after all steps.
-        entry_id=f"{_PLACES[action]:010d}-{digest(subject, action, connection.created_at)}",
+        entry_id=f"{place:010d}-{digest(subject, action, identity)}",
         at=at,
         actor=actor,
         action=action,
         subject=subject,
         correlation_id=correlation_id,
-        before="" if action == "create" else "present",
-        after="present" if action == "create" else "",
+        before=before,
+        after=after,
         details={"exchange": connection.exchange, "mode": connection.mode},
     )
     world.records.put_new(connection.tenant, [audit])

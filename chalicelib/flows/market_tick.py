@@ -2,18 +2,11 @@
 
 from dataclasses import replace
 
-from chalicelib.domain.candles import (
-    KEPT_BARS,
-    Candles,
-    empty_candles,
-    last_close_time,
-    merge,
-    select,
-    timeframe_seconds,
-)
+from chalicelib.domain.candles import KEPT_BARS, Candles, empty_candles, last_close_time, merge, select
 from chalicelib.domain.engine import feed_settings
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.messages import Tick
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.flows.tick import Saved, Turn, run_tick
 from chalicelib.flows.world import MarketFeed, World
 

@@ -40,6 +40,13 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     fence = Fence(turn.engine.subject, turn.kind, turn.fence)
     books, marks = _exits(world, venue, turn, fence, books, tickers)
     account = _account(venue, turn.engine, connection, books, tickers, turn.now)
+    world.metrics.line(
+        "account",
+        connection_id=connection_id,
+        equity=float(account.equity),
+        cash=float(account.cash),
+        unrealised=float(account.unrealised),
+    )
     return Saved(replace(turn.engine, marks=marks, account=account), ("marks", "account"))
 
 

@@ -59,6 +59,9 @@ def reconcile(
         by_id[placed.position.position_id] = placed.position
         if placed.order.state not in _SETTLED:
             kept.append(placed.order)
+    # Counted at every look, not once: the alarm must not end before the uncertainty does.
+    if unknown := sum(order.state in UNPROVEN for order in kept):
+        world.metrics.count("orders_unknown", unknown)
     books = tuple(p for p in by_id.values() if p.state in ("opening", "open"))
     differences = _differences(world, venue, books, now)
     return Books(tuple(kept), books, differences)

@@ -15,8 +15,9 @@ from chalicelib.domain.messages import Event, SignalBatch, Tick
 from chalicelib.domain.signal import Direction, Signal, signal_id
 from chalicelib.domain.snapshots import IndicationSnapshot
 from chalicelib.domain.voting import Evaluation, evaluate, reasons
+from chalicelib.flows.decision_candles import decision_candles
 from chalicelib.flows.ladder_step import LadderOutcome, step_ladder, store_ladder
-from chalicelib.flows.tick import Saved, Turn, decision_candles, run_tick
+from chalicelib.flows.tick import Saved, Turn, run_tick
 from chalicelib.flows.world import World
 
 SOURCE_VOTE = "vote"

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chalicelib.domain.candles import Candles, select
 from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Beat, Engine, coordinator_subject
 from chalicelib.domain.lease import Skip
-from chalicelib.domain.lifecycle import Status, entries_allowed
+from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import Tick
 from chalicelib.errors import Rejected
 from chalicelib.flows.world import World
@@ -90,17 +89,6 @@ def _release(world: World, turn: Turn, error: Exception) -> None:
     except Exception as second:
         # The lease runs out by itself; the first error is the one to report.
         error.add_note(f"the lease could not be released: {second}")
-
-
-def decision_candles(world: World, turn: Turn) -> tuple[Connection, Candles] | Skip:
-    """Return a turn's connection and its stored candles, or why nothing may be decided now."""
-    connection = require_engine(turn)
-    if not entries_allowed(turn.coordinator, turn.engine.status):
-        return Skip.NOT_RUNNING
-    stored = world.objects.load_candles(connection.exchange, connection.timeframe_seconds)
-    if stored is None or not stored.bars:
-        return Skip.NO_CANDLES
-    return connection, select(stored, connection.symbols)
 
 
 def require_engine(turn: Turn) -> Connection:

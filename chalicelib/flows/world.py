@@ -3,24 +3,28 @@
 Every implementation has an in-memory twin for tests; one contract suite runs on both.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from chalicelib.domain.candles import Candles
-from chalicelib.domain.connection import Connection
-from chalicelib.domain.engine import Engine, Subject
-from chalicelib.domain.lease import Skip
-from chalicelib.domain.lifecycle import Status
-from chalicelib.domain.market import Market, Ticker
-from chalicelib.domain.messages import Event, SignalBatch, Tick
-from chalicelib.domain.order import Order, VenueOrder
-from chalicelib.domain.position import Position
-from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
-from chalicelib.domain.signal import Signal
-from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
+if TYPE_CHECKING:
+    from chalicelib.domain.candles import Candles
+    from chalicelib.domain.connection import Connection
+    from chalicelib.domain.credentials import Credentials, SealedCredentials
+    from chalicelib.domain.engine import Engine, Subject
+    from chalicelib.domain.lease import Skip
+    from chalicelib.domain.lifecycle import Status
+    from chalicelib.domain.market import Market, Ticker
+    from chalicelib.domain.messages import Event, SignalBatch, Tick
+    from chalicelib.domain.order import Order, VenueOrder
+    from chalicelib.domain.position import Position
+    from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
+    from chalicelib.domain.signal import Signal
+    from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
 
 
 class EngineStore(Protocol):
@@ -71,6 +75,25 @@ class ConnectionStore(Protocol):
 
     def delete(self, tenant: str, connection_id: str) -> None:
         """Remove a connection; NotFound if it is not there."""
+
+
+class CredentialStore(Protocol):
+    """Credentials of connections, encrypted; nothing but a venue may ask for them in plain."""
+
+    def seal(self, tenant: str, connection_id: str, credentials: Credentials) -> SealedCredentials:
+        """Encrypt for this place, and store nothing; Conflict on a stage that has no key."""
+
+    def put(self, sealed: SealedCredentials) -> None:
+        """Store in the place of those before; NotFound if the connection is not there."""
+
+    def get(self, tenant: str, connection_id: str) -> Credentials | None:
+        """Read and decrypt; Halt if they were encrypted for another place."""
+
+    def delete(self, tenant: str, connection_id: str) -> bool:
+        """Remove those of a connection and tell whether there were any."""
+
+    def held(self, tenant: str) -> frozenset[str]:
+        """Return the ids of the connections that have credentials."""
 
 
 class RecordStore(Protocol):
@@ -178,6 +201,7 @@ class Venue(Protocol):
 class Metrics(Protocol):
     def count(self, name: str, value: float = 1, **dimensions: str) -> None: ...
     def duration(self, name: str, milliseconds: float, **dimensions: str) -> None: ...
+    def line(self, message: str, **values: str | float) -> None: ...
     def flush(self) -> None: ...
 
 
@@ -193,6 +217,7 @@ class World:
     owner: Callable[[], str]
     engines: EngineStore
     connections: ConnectionStore
+    credentials: CredentialStore
     records: RecordStore
     objects: ObjectStore
     ticks: TickQueue

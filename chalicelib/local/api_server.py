@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,17 +13,21 @@ from chalice.config import Config
 from chalice.local import (
     ChaliceRequestHandler,
     CustomLocalChalice,
+    InvalidAuthorizerError,
     LocalChalice,
     LocalGateway,
     LocalGatewayException,
+    NotAuthorizedError,
 )
 
+from chalicelib.domain.token import Unauthorized
 from chalicelib.errors import UsageError
 
 PREFIX = "/api"
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 1_000_000
 _OWN_NAMES = (HOST, "localhost")
+_DENIED = "AccessDeniedException"
 
 _log = logging.getLogger("cts.local")
 
@@ -84,6 +89,10 @@ class _Handler(ChaliceRequestHandler):
             self.close_connection = True
             self._refuse(403, "FORBIDDEN", "this API answers requests of this machine only")
             return
+        if not self._says_one_thing():
+            self.close_connection = True
+            self._refuse_token()
+            return
         length = self.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
@@ -102,8 +111,11 @@ class _Handler(ChaliceRequestHandler):
                 headers=headers,
                 body=body,
             )
-        except LocalGatewayException:
-            self._refuse(404, "NOT_FOUND", f"no route {self.command} {path}")
+        except (NotAuthorizedError, Unauthorized):
+            self._refuse_token()
+            return
+        except LocalGatewayException as refused:
+            self._refuse_route(refused, path)
             return
         except Exception:
             _log.exception("the API failed")
@@ -113,8 +125,13 @@ class _Handler(ChaliceRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle  # noqa: N815
 
+    def _says_one_thing(self) -> bool:
+        """Tell whether there is at most one `Authorization`, in ASCII: Chalice would take the first."""
+        given = self.headers.get_all("authorization") or []
+        return len(given) <= 1 and "".join(given).isascii()
+
     def _is_from_here(self) -> bool:
-        """Tell whether no foreign web page is behind a request: the API has no tokens yet."""
+        """Tell whether no foreign web page is behind a request, whatever token it may have got hold of."""
         origin = urlsplit(self.headers.get("origin") or f"http://{HOST}").hostname
         host = urlsplit(f"//{self.headers.get('host', HOST)}").hostname
         return origin in _OWN_NAMES and host in _OWN_NAMES
@@ -131,9 +148,22 @@ class _Handler(ChaliceRequestHandler):
         headers = {**answer["headers"], **answer["multiValueHeaders"]}
         self._send_http_response(status, headers, body)
 
-    def _refuse(self, status: int, code: str, error: str) -> None:
+    def _refuse_token(self) -> None:
+        told = "this request has no valid token: send Authorization: Bearer TOKEN (`cts token` prints one)"
+        self._refuse(401, Unauthorized.code, told, {"WWW-Authenticate": "Bearer"})
+
+    def _refuse_route(self, refused: LocalGatewayException, path: str) -> None:
+        """Say what Chalice's gateway means: it answers 403 for denied requests and for unknown routes."""
+        if isinstance(refused, InvalidAuthorizerError):
+            self._refuse(500, "INTERNAL", "unexpected error; see cts.log")
+        elif refused.headers.get("x-amzn-ErrorType") == _DENIED:
+            self._refuse(403, "FORBIDDEN", "this token does not allow that")
+        else:
+            self._refuse(404, "NOT_FOUND", f"no route {self.command} {path}")
+
+    def _refuse(self, status: int, code: str, error: str, headers: Mapping[str, str] | None = None) -> None:
         body = json.dumps({"success": False, "error": error, "details": {}, "code": code})
-        self._send_http_response(status, {"Content-Type": "application/json"}, body)
+        self._send_http_response(status, {"Content-Type": "application/json", **(headers or {})}, body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         _log.info("api %s", format % args)

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chalicelib.domain.candles import ANCHOR_BLOCK, Candles, Floats, empty_candles, timeframe_seconds
+from chalicelib.domain.candles import ANCHOR_BLOCK, Candles, Floats, empty_candles
 from chalicelib.domain.market import MarketType
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import UsageError
 from chalicelib.local.symbols import by_prominence, unified_symbol, unknown_symbol
 

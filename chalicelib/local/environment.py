@@ -31,6 +31,8 @@ def use_local_aws(settings: Settings) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
             "CTS_ACCOUNT": settings.account,
             "CTS_EVENTS": settings.events,
+            # The emulator's keys do not survive a restart: what they encrypted could never be read again.
+            "CTS_KEY": "none",
             "CTS_STAGE": settings.stage,
             "NO_PROXY": proxies,
             "no_proxy": proxies,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from chalicelib.domain.candles import between, timeframe_seconds
+from chalicelib.domain.candles import between
 from chalicelib.domain.connection import PaperTerms
 from chalicelib.domain.market import MarketType
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import Retryable, UsageError
 from chalicelib.flows.world import MarketFeed
 from chalicelib.local.candle_files import candle_files, read_candles

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from chalicelib.domain.candles import TIMEFRAMES, timeframe_seconds
 from chalicelib.domain.connection import MAX_SYMBOLS
 from chalicelib.domain.market import MarketType
+from chalicelib.domain.timeframes import TIMEFRAMES, timeframe_seconds
 from chalicelib.errors import UsageError
 
 MarketChoice = Literal["auto", "binance", "sim"]

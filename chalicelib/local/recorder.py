@@ -88,6 +88,9 @@ class Recorder:
     def duration(self, name: str, milliseconds: float, **dimensions: str) -> None:
         """Take a duration; times are measured here already."""
 
+    def line(self, message: str, **values: str | float) -> None:
+        """Take a line; the report reads the stores instead."""
+
     def flush(self) -> None:
         """Do nothing: there is no buffer."""
 

@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from shlex import quote
 
 from rich.console import Console
 
 from chalicelib.domain.cadence import HEARTBEAT
-from chalicelib.domain.candles import timeframe_seconds
 from chalicelib.domain.engine import Engine
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import UsageError
+from chalicelib.local.access import DEFAULT_HOURS, new_token, open_to_tokens
 from chalicelib.local.api_server import ApiServer
 from chalicelib.local.clock import VirtualClock
 from chalicelib.local.emulator import Emulator
@@ -128,8 +130,9 @@ def _serve(
 
     log_to(state.log, (logging.getLogger(SERVICE), app.log))
     engines = set_up_accounts(system)
+    secret = open_to_tokens(state.path)
     api.start(app)
-    _banner(console, options, market, api, state, engines)
+    _banner(console, options, market, api, state, engines, new_token(secret))
     progress = Progress(console, system.world, system.clock.now, system.recorder, system.statistics.totals)
     progress.start()
     try:
@@ -182,6 +185,7 @@ def _banner(
     api: ApiServer,
     state: StateDirectory,
     engines: Sequence[Engine],
+    token: str,
 ) -> None:
     period = f"from {_iso(market.start)} to {_iso(market.end)}" if options.replay else "in real time"
     pace = "as fast as possible" if options.speed is None else f"{options.speed:g} times real time"
@@ -193,8 +197,9 @@ def _banner(
         f"  time     {period}" + (f", {pace}" if options.replay else ""),
         f"  symbols  {shown}" + (f" and {more} more" if more > 0 else "") + f", {options.timeframe} candles",
         "  engines  " + ", ".join(f"{engine.connection_id} {engine.status.value}" for engine in engines),
-        f"  API      {api.url}/trade-engine/status",
-        "           answers this machine only, and asks for no token yet: don't forward this port",
+        f"  API      {api.url}, for who has a token: this one is valid for {DEFAULT_HOURS:g} hours,",
+        f"           `cts token --state {quote(str(state.path))}` makes others",
+        f"           curl -H 'Authorization: Bearer {token}' {api.url}/trade-engine/status",
         f"  state    {state.path} (log: {state.log.name}); Ctrl-C stops, the same command goes on",
     )
     for line in lines:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import wiring
-from chalicelib.domain.candles import timeframe_seconds
 from chalicelib.domain.connection import Connection, complete_intervals, validate
 from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.flows.lifecycle import command, tenant_engines
 from chalicelib.flows.world import World
 from chalicelib.local.aws_clients import own_clients

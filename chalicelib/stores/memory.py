@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from chalicelib.domain import lease as leases
 from chalicelib.domain.connection import Connection
+from chalicelib.domain.credentials import SealedCredentials
 from chalicelib.domain.engine import Engine, Subject
 from chalicelib.domain.lease import Lease, Skip
 from chalicelib.domain.lifecycle import Status
@@ -30,6 +31,7 @@ class MemoryTables:
         self.lock = RLock()
         self.engines: dict[Subject, Engine] = {}
         self.connections: dict[tuple[str, str], Connection] = {}
+        self.credentials: dict[tuple[str, str], SealedCredentials] = {}
         self.records: dict[tuple[type[Any], str], dict[str, Any]] = {}
         self.open: dict[tuple[type[Any], str], dict[str, Any]] = {}
         self.paper_accounts: dict[str, PaperAccount] = {}

@@ -21,6 +21,7 @@ from chalicelib.stores.documents import (
 from chalicelib.stores.failures import translated
 from chalicelib.stores.tables import (
     AuditItem,
+    ExpiringItem,
     Item,
     OrderItem,
     PositionItem,
@@ -40,6 +41,10 @@ _MODELS: dict[type[Any], type[Item]] = {
     AuditEntry: AuditItem,
 }
 
+KEPT_SIGNALS = 90 * 86400
+KEPT_AUDIT = 400 * 86400
+"""Seconds: signals explain recent decisions, the audit log a year and its close. All else is kept for good."""
+
 
 def record_item(tenant: str, record: Record) -> Item:
     """Return the item of a record; its revision is stored as it is."""
@@ -53,7 +58,17 @@ def record_item(tenant: str, record: Record) -> Item:
     if isinstance(item, TimedItem):
         item.created = keys.time_key(record)
         item.open_since = item.created if keys.is_open(record) else None
+    if isinstance(item, ExpiringItem):
+        item.expires = _expiry(record)
     return item
+
+
+def _expiry(record: Record) -> int:
+    """Return the epoch second after which a signal or audit entry may go."""
+    if isinstance(record, AuditEntry):
+        return int(record.at) + KEPT_AUDIT
+    assert isinstance(record, Signal)
+    return int(record.created_at) + KEPT_SIGNALS
 
 
 def position_of_image(image: Mapping[str, Mapping[str, str]]) -> tuple[str, Position]:

@@ -3,28 +3,14 @@
 Every partition key begins with the tenant; every item carries schema version, revision and correlation id.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from botocore.config import Config
-from botocore.session import get_session
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
 from chalicelib.settings import SCHEMA, Settings
-
-CONFIG = Config(
-    parameter_validation=False,
-    connect_timeout=5,
-    read_timeout=15,
-    max_pool_connections=20,
-    retries={"total_max_attempts": 4, "mode": "standard"},
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-)
-"""For the clients of all services. Transactions carry a token, so that a retried one is applied once."""
 
 
 class OpenIndex(LocalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
@@ -110,12 +96,18 @@ class SessionItem(TimedItem):
         table_name = "sessions"
 
 
-class SignalItem(Item):
+class ExpiringItem(Item):
+    """A record that DynamoDB removes by itself, some days after the epoch second `expires`."""
+
+    expires = NumberAttribute()
+
+
+class SignalItem(ExpiringItem):
     class Meta:
         table_name = "signals"
 
 
-class AuditItem(Item):
+class AuditItem(ExpiringItem):
     class Meta:
         table_name = "audit"
 
@@ -137,24 +129,16 @@ MODELS: dict[str, type[KeyedItem]] = {
 }
 
 
-def bind_tables(settings: Settings, on_call: Callable[[str], None] | None = None) -> Any:
-    """Point all models at the stage's tables through one shared botocore client, and return that client.
-
-    `on_call` hears each operation once (`dynamodb.UpdateItem`), retries not counted.
-    """
-    endpoint = settings.endpoint_url or None
-    client = get_session().create_client("dynamodb", settings.region, endpoint_url=endpoint, config=CONFIG)
-    if on_call is not None:
-        client.meta.events.register("before-call.dynamodb", _hearing(on_call))
+def bind_tables(settings: Settings, client: Any) -> None:
+    """Point all models at the stage's tables through one botocore client of DynamoDB."""
     for name, model in MODELS.items():
         model.Meta.table_name = settings.table(name)
         model.Meta.region = settings.region
-        model.Meta.host = endpoint
+        model.Meta.host = settings.endpoint_url or None
         model.Meta.billing_mode = "PAY_PER_REQUEST"
         model._connection = None
         # One client for all models: PynamoDB would build one for each, at 50 ms of cold start.
         connection_of(model)._client = client
-    return client
 
 
 def table_definition(settings: Settings, name: str) -> dict[str, Any]:
@@ -188,10 +172,3 @@ def _hash_first(key_schema: Any) -> list[dict[str, str]]:
 def connection_of(model: type[KeyedItem]) -> Connection:
     """Return the connection of a bound model; transactions over several tables may use any."""
     return model._get_connection().connection
-
-
-def _hearing(on_call: Callable[[str], None]) -> Callable[..., None]:
-    def heard(model: Any, **_: Any) -> None:
-        on_call(f"dynamodb.{model.name}")
-
-    return heard

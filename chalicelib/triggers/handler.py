@@ -10,10 +10,11 @@ from chalice.app import Response
 from chalicelib import wiring
 from chalicelib.domain.codec import to_plain
 from chalicelib.errors import CtsError, Rejected
-from chalicelib.messaging.telemetry import logger
+from chalicelib.messaging.telemetry import invocation, logger, record_of
 
 Handler = Callable[..., Any]
 _INTERNAL = "INTERNAL"
+_SERVER_ERROR = 500
 
 
 def handled(name: str) -> Callable[[Handler], Handler]:
@@ -22,7 +23,7 @@ def handled(name: str) -> Callable[[Handler], Handler]:
     def decorate(function: Handler) -> Handler:
         @wraps(function)
         def handler(*arguments: Any) -> Any:
-            return _observed(name, lambda: function(*arguments))
+            return _observed(name, lambda: function(*arguments), _request_id(arguments), lambda _: True)
 
         return handler
 
@@ -36,12 +37,11 @@ def answered(name: str) -> Callable[[Handler], Handler]:
         @wraps(function)
         def handler(*arguments: Any, **parameters: Any) -> Response:
             try:
-                return success(_observed(name, lambda: function(*arguments, **parameters)))
+                return success(_observed(name, lambda: function(*arguments, **parameters), "", _is_ours))
             except CtsError as error:
                 return failure(error.code, str(error), error.http_status)
             except Exception:
-                logger.exception("unexpected error", extra={"trigger": name})
-                return failure(_INTERNAL, "unexpected error; see the log of this request", 500)
+                return failure(_INTERNAL, "unexpected error; see the log of this request", _SERVER_ERROR)
 
         return handler
 
@@ -69,21 +69,21 @@ def each_record(
 
 def _worked(name: str, record: Mapping[str, Any], work: Callable[[str], object]) -> bool:
     """Work on one record; log and count why it failed."""
-    about = {"trigger": name, "record": record["messageId"]}
     metrics = wiring.world().metrics
-    try:
-        work(record["body"])
-    except Rejected as error:
-        logger.error("poison message", extra={**about, "error": str(error)})
-        metrics.count("poison_messages", trigger=name)
-    except CtsError as error:
-        logger.warning(str(error), extra={**about, "code": error.code})
-        metrics.count("retries", trigger=name)
-    except Exception:
-        logger.exception("unexpected error", extra=about)
-        metrics.count("failures", trigger=name)
-    else:
-        return True
+    with record_of(record["messageId"]):
+        try:
+            work(record["body"])
+        except Rejected as error:
+            logger.error("poison message", extra={"error": str(error)})
+            metrics.count("poison_messages", trigger=name)
+        except CtsError as error:
+            logger.warning(str(error), extra={"code": error.code})
+            metrics.count("retries", trigger=name)
+        except Exception:
+            logger.exception("unexpected error")
+            metrics.count("unexpected_errors", trigger=name)
+        else:
+            return True
     return False
 
 
@@ -99,14 +99,31 @@ def failure(code: str, error: str, status: int, details: Mapping[str, Any] | Non
     return Response(body=body, status_code=status)
 
 
-def _observed(name: str, call: Callable[[], Any]) -> Any:
-    world = wiring.world()
+def _observed(
+    name: str, call: Callable[[], Any], request_id: str, is_failure: Callable[[Exception], bool]
+) -> Any:
+    """Call with log context, span and metrics; `is_failure` tells the errors that are a fault of ours."""
     started = perf_counter()
-    logger.append_keys(trigger=name)
-    try:
-        with world.span(name):
-            return call()
-    finally:
-        world.metrics.duration("handler_ms", (perf_counter() - started) * 1000, trigger=name)
-        world.metrics.flush()
-        logger.remove_keys(["trigger"])
+    world = wiring.world()
+    with invocation(name, request_id):
+        try:
+            with world.span(name):
+                return call()
+        except Exception as error:
+            if is_failure(error):
+                logger.exception("unexpected error")
+                world.metrics.count("unexpected_errors", trigger=name)
+            raise
+        finally:
+            world.metrics.duration("handler_ms", (perf_counter() - started) * 1000)
+            world.metrics.flush()
+
+
+def _is_ours(error: Exception) -> bool:
+    return not isinstance(error, CtsError) or error.http_status >= _SERVER_ERROR
+
+
+def _request_id(arguments: tuple[Any, ...]) -> str:
+    """Return Lambda's id of the invocation from the context that Chalice hands on with the event."""
+    context = getattr(arguments[0], "context", None) if arguments else None
+    return str(getattr(context, "aws_request_id", ""))

@@ -14,7 +14,9 @@ blueprint = Blueprint(__name__)
 BATCH = 100
 
 
-@blueprint.on_dynamodb_record(stream_arn=from_environment().positions_stream, batch_size=BATCH)
+@blueprint.on_dynamodb_record(
+    stream_arn=from_environment().positions_stream, batch_size=BATCH, starting_position="TRIM_HORIZON"
+)
 @handled("publish_positions")
 def publish_positions(event: DynamoDBEvent) -> dict[str, Any]:
     """Turn changed positions into events; removed ones are no news."""

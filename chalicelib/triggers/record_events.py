@@ -17,7 +17,9 @@ blueprint = Blueprint(__name__)
 BATCH = 100
 
 
-@blueprint.on_kinesis_record(stream=from_environment().stream, batch_size=BATCH)
+@blueprint.on_kinesis_record(
+    stream=from_environment().stream, batch_size=BATCH, starting_position="TRIM_HORIZON"
+)
 @handled("record_events")
 def record_events(event: KinesisEvent) -> dict[str, Any]:
     """Store events in the audit log; one that can't be read is logged and left, so that it blocks nothing."""

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import talib
 
-from chalicelib.domain.candles import TIMEFRAMES, Candles, Floats, filled
+from chalicelib.domain.candles import Candles, Floats, filled
+from chalicelib.domain.timeframes import TIMEFRAMES
 
 RECORDED = "data/ohlcv/binance_spot"
 

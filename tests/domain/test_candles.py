@@ -19,8 +19,8 @@ from chalicelib.domain.candles import (
     merge,
     select,
     stale,
-    timeframe_seconds,
 )
+from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import UsageError
 
 T0 = 300 * 5_395_000

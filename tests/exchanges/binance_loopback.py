@@ -1,6 +1,7 @@
 """A loopback server that answers as Binance's public API does, and a way to lead ccxt's client to it."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,8 +118,8 @@ def detour(port: int):
 
 
 @contextmanager
-def served(binance: Binance) -> Iterator[int]:
-    """Serve on a free port of the loopback; gives the port."""
+def served(binance: Binance, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve on a free port of the loopback, over TLS if there is a context; gives the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -134,6 +135,8 @@ def served(binance: Binance) -> Iterator[int]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

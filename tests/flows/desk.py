@@ -30,6 +30,7 @@ from chalicelib.stores.memory import (
     MemoryRecordStore,
     MemoryTables,
 )
+from chalicelib.stores.memory_credentials import MemoryCredentialStore
 from chalicelib.stores.memory_objects import MemoryBucket, MemoryObjectStore
 
 D = Decimal
@@ -69,6 +70,8 @@ class CountingMetrics(Counter[str]):
         self[name] += int(value)
 
     def duration(self, name: str, milliseconds: float, **dimensions: str) -> None: ...
+
+    def line(self, message: str, **values: str | float) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -112,6 +115,7 @@ class Desk:
             owner=lambda: "owner",
             engines=self.wrap("engines", self.engines),
             connections=MemoryConnectionStore(self.tables),
+            credentials=MemoryCredentialStore(self.tables),
             records=self.wrap("records", self.records),
             objects=self.objects,
             ticks=MemoryTickQueue(),

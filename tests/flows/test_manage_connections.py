@@ -1,5 +1,6 @@
 """Connections: refusals before anything is stored, repeated creation, and what keeps one from deletion."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ MAIN = engine_subject(TENANT, "main")
 WISH: dict[str, Any] = {"connection_id": "main", "exchange": "binance", "symbols": ["BTC/USDT", "ETH/USDT"]}
 
 
-def create(world: World, **changes: Any) -> Connection:
+def create(world: World, **changes: Any) -> Mapping[str, Any]:
     return manage_connections.create(world, TENANT, {**WISH, **changes}, "ann", "k-1")
 
 
@@ -34,8 +35,8 @@ def test_creation_stores_the_connection_its_stopped_engine_and_who_did_it() -> N
     made = create(world, intervals={"strategy": 300}, risk={"max_exposure": "0.5"})
     assert manage_connections.read(world, TENANT, "main") == made
     assert manage_connections.listed(world, TENANT) == (made,)
-    assert made.intervals == {**DEFAULT_INTERVALS, "strategy": 300}
-    assert (made.tenant, made.created_at) == (TENANT, world.now())
+    assert made["intervals"] == {**DEFAULT_INTERVALS, "strategy": 300}
+    assert (made["tenant"], made["created_at"], made["has_credentials"]) == (TENANT, world.now(), False)
     engine = world.engines.get(MAIN)
     assert engine is not None
     assert engine.status == Status.STOPPED

@@ -23,7 +23,7 @@ from chalicelib.local.candle_files import read_candles
 from chalicelib.local.recorded_feed import RecordedFeed
 from chalicelib.local.resources import create_resources
 from chalicelib.settings import Settings
-from chalicelib.stores.tables import bind_tables
+from chalicelib.stores.clients import Clients
 from tests.flows.desk import CountingMetrics
 from tests.shared import shared_path
 
@@ -54,7 +54,7 @@ def measure(settings: Settings, symbols: int) -> tuple[dict[str, list[int]], int
     folder = shared_path("data/ohlcv/binance_spot")
     candles = read_candles(folder, "1h", symbols, START, START + 86400)
     feed = RecordedFeed(candles, PaperTerms().spread)
-    create_resources(settings, {**wiring.aws_clients(settings, None), "dynamodb": bind_tables(settings)})
+    create_resources(settings, Clients(settings))
     calls: Counter[str] = Counter()
     clock = [float(START)]
     world = wiring.build(

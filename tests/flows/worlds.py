@@ -22,6 +22,7 @@ from chalicelib.stores.memory import (
     MemoryRecordStore,
     MemoryTables,
 )
+from chalicelib.stores.memory_credentials import MemoryCredentialStore
 from tests.flows.desk import T0, CountingMetrics, HandFeed
 
 TENANT = "default"
@@ -88,6 +89,7 @@ class Memory:
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     feed: HandFeed = field(default_factory=lambda: ListedFeed(PRICES))
     clock: Callable[[], float] = field(default_factory=HandClock)
+    has_key: bool = True
 
 
 def memory_world(
@@ -105,6 +107,7 @@ def memory_world(
         owner=lambda: "owner",
         engines=engines or MemoryEngineStore(given.tables),
         connections=MemoryConnectionStore(given.tables),
+        credentials=MemoryCredentialStore(given.tables, given.has_key),
         records=records or MemoryRecordStore(given.tables),
         objects=given.objects,
         ticks=MemoryTickQueue(),

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.local.access import new_token, secret_of
 from chalicelib.local.report import TIMINGS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ class Run:
     port: int = field(default_factory=free_port)
 
     def command(self, *more: str) -> list[str]:
-        fixed = ["--state", str(self.directory / "state"), "--port", str(self.port)]
+        fixed = ["--state", str(self.state), "--port", str(self.port)]
         report = ["--report", str(self.report_path)]
         return [sys.executable, "-m", "chalicelib.cli", "run", *self.options, *fixed, *report, *more]
 
@@ -54,7 +55,7 @@ class Run:
     @property
     def bars_done(self) -> int:
         """How many heartbeats were delivered."""
-        path = self.directory / "state" / "progress.json"
+        path = self.state / "progress.json"
         begin = int(datetime.fromisoformat(BEGIN).replace(tzinfo=UTC).timestamp())
         return (json.loads(path.read_text())["next_heartbeat"] - begin) // 300 if path.exists() else 0
 
@@ -71,8 +72,15 @@ class Run:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    def ask(self, method: str, path: str, token: str | None = None) -> tuple[int, dict[str, Any]]:
+        """Ask the API with a token, by default one of this run."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api{path}", method=method)
+        given = new_token(secret_of(self.state)) if token is None else token
+        request.add_header("Authorization", f"Bearer {given}")
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return answer.status, json.loads(answer.read())
@@ -83,7 +91,7 @@ class Run:
         for _ in range(200):
             assert process.poll() is None, process.stdout and process.stdout.read()
             try:
-                self.ask("GET", "/trade-engine/status")
+                self.ask("GET", "/trade-engine/status", token="none")
                 return
             except OSError:
                 time.sleep(0.1)

@@ -1,12 +1,14 @@
 """The whole local system in processes of its own: replays, repeats, kills, Ctrl-C, the API."""
 
 import random
+import re
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from chalicelib.local.access import new_token, secret_of
 from tests.local.running import (
     BEGIN,
     RUN_SECONDS,
@@ -104,6 +106,8 @@ def test_live_run_on_the_simulator_serves_and_stops_cleanly(tmp_path: Path, numb
         status, answer = run.ask("GET", "/trade-engine/status")
         assert (status, answer["success"]) == (200, True)
         assert answer["data"]["coordinator"]["status"] == "running"
+        status, answer = run.ask("GET", "/trade-engine/status", token="none.of.ours")
+        assert (status, answer["success"], answer["code"]) == (401, False, "UNAUTHORIZED")
         status, answer = run.ask("GET", "/nowhere")
         assert (status, answer["success"], answer["code"]) == (404, False, "NOT_FOUND")
         status, answer = run.ask("POST", "/trade-engine/resume")
@@ -116,20 +120,25 @@ def test_live_run_on_the_simulator_serves_and_stops_cleanly(tmp_path: Path, numb
         output, _ = process.communicate(timeout=30)
     assert time.monotonic() - asked < STOP_SECONDS
     assert process.returncode == 0, output
-    assert "no token" in output
+    (token,) = re.findall(
+        r"curl -H 'Authorization: Bearer (\S+)' http://127.0.0.1:\d+/api/trade-engine/status", output
+    )
+    assert token.count(".") == 2
     assert "Traceback" not in output
     assert run.report["audit"]["books_equal_venue"] is True
 
 
-def test_paused_engine_stays_paused_over_a_restart(tmp_path: Path) -> None:
+def test_paused_engine_stays_paused_and_tokens_stay_valid_over_a_restart(tmp_path: Path) -> None:
     run = Run(tmp_path, ("--market", "sim", "--symbols", "2"))
     seen = []
+    token = None
     for _ in range(2):
         process = run.start()
         try:
             run.wait_until_serving(process)
-            seen.append(run.ask("GET", "/trade-engine/status")[1]["data"]["coordinator"]["status"])
-            run.ask("POST", "/trade-engine/pause")
+            token = token or new_token(secret_of(run.state))
+            seen.append(run.ask("GET", "/trade-engine/status", token)[1]["data"]["coordinator"]["status"])
+            run.ask("POST", "/trade-engine/pause", token)
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)

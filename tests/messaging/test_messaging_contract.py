@@ -25,7 +25,7 @@ from chalicelib.messaging.kinesis import KinesisEventStream
 from chalicelib.messaging.memory import MemoryEventStream, MemorySignalQueue, MemoryTickQueue
 from chalicelib.messaging.sqs import SqsSignalQueue, SqsTickQueue
 from chalicelib.settings import Settings
-from chalicelib.stores.tables import CONFIG
+from chalicelib.stores.clients import CONFIG
 from tests.stores.examples import CONNECTION, TENANT, details, signal, signals
 
 REGION = "eu-central-1"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.stores.tables import MODELS
+from chalicelib.stores.tables import MODELS, bind_tables
 from tests.stores.worlds import SETTINGS, Stores, emulated, in_memory
 
 
@@ -22,6 +22,8 @@ def aws_stores() -> Iterator[Stores]:
 def aws(aws_stores: Stores) -> Stores:
     """The real stores, empty."""
     dynamodb, s3 = aws_stores.clients["dynamodb"], aws_stores.clients["s3"]
+    # The models are one set per process: a test that built a World has bound them to its client.
+    bind_tables(SETTINGS, dynamodb)
     for name in MODELS:
         table = SETTINGS.table(name)
         for item in dynamodb.scan(TableName=table)["Items"]:

@@ -13,6 +13,7 @@ from chalicelib.domain.paper import PaperLedger
 from chalicelib.flows.world import ConnectionStore, EngineStore, ObjectStore, RecordStore
 from chalicelib.local.resources import create_resources
 from chalicelib.settings import Settings
+from chalicelib.stores.clients import CONFIG
 from chalicelib.stores.connections import DynamoConnectionStore
 from chalicelib.stores.engines import DynamoEngineStore
 from chalicelib.stores.memory import (
@@ -26,7 +27,7 @@ from chalicelib.stores.memory_objects import MemoryBucket, MemoryObjectStore
 from chalicelib.stores.objects import S3ObjectStore
 from chalicelib.stores.paper_ledger import DynamoPaperLedger
 from chalicelib.stores.records import DynamoRecordStore
-from chalicelib.stores.tables import CONFIG, bind_tables
+from chalicelib.stores.tables import bind_tables
 
 SETTINGS = Settings(stage="test", region="eu-central-1")
 
@@ -60,10 +61,11 @@ def emulated() -> Iterator[Stores]:
     """Run the real stores on moto inside this process."""
     with mock_aws():
         calls: Counter[str] = Counter()
-        clients = {"dynamodb": bind_tables(SETTINGS, lambda name: calls.update((name,)))}
-        for name in ("s3", "sqs", "kinesis"):
+        clients = {}
+        for name in ("dynamodb", "s3", "sqs", "kinesis"):
             clients[name] = get_session().create_client(name, SETTINGS.region, config=CONFIG)
             clients[name].meta.events.register(f"before-call.{name}", _counting(name, calls))
+        bind_tables(SETTINGS, clients["dynamodb"])
         create_resources(SETTINGS, clients)
         calls.clear()
         yield Stores(

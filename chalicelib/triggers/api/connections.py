@@ -1,4 +1,4 @@
-"""Routes `/connections`: create, list, read and delete."""
+"""Routes `/connections`: create, list, read and delete, and the credentials, which only go in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import wiring
-from chalicelib.domain.connection import Connection
 from chalicelib.flows import manage_connections
+from chalicelib.triggers.api.authorizer import authorize
 from chalicelib.triggers.api.requests import body_of, caller, no_parameters
 from chalicelib.triggers.handler import answered
 
 blueprint = Blueprint(__name__)
 
 
-@blueprint.route("/connections", methods=["POST"])
+@blueprint.route("/connections", methods=["POST"], authorizer=authorize)
 @answered("create_connection")
-def create_connection() -> Connection:
+def create_connection() -> Mapping[str, Any]:
     """Create a connection and its stopped engine from the JSON object in the body."""
     request = blueprint.current_request
     who, wish = caller(request), body_of(request)
     return manage_connections.create(wiring.world(), who.tenant, wish, who.actor, who.correlation_id)
 
 
-@blueprint.route("/connections")
+@blueprint.route("/connections", authorizer=authorize)
 @answered("list_connections")
 def list_connections() -> Mapping[str, Any]:
     """Answer with all connections."""
@@ -32,16 +32,16 @@ def list_connections() -> Mapping[str, Any]:
     return {"items": manage_connections.listed(wiring.world(), who.tenant)}
 
 
-@blueprint.route("/connections/{connection_id}")
+@blueprint.route("/connections/{connection_id}", authorizer=authorize)
 @answered("read_connection")
-def read_connection(connection_id: str) -> Connection:
+def read_connection(connection_id: str) -> Mapping[str, Any]:
     """Answer with one connection."""
     no_parameters(blueprint.current_request)
     who = caller(blueprint.current_request)
     return manage_connections.read(wiring.world(), who.tenant, connection_id)
 
 
-@blueprint.route("/connections/{connection_id}", methods=["DELETE"])
+@blueprint.route("/connections/{connection_id}", methods=["DELETE"], authorizer=authorize)
 @answered("delete_connection")
 def delete_connection(connection_id: str) -> Mapping[str, Any]:
     """Delete a connection whose engine is stopped."""
@@ -49,3 +49,26 @@ def delete_connection(connection_id: str) -> Mapping[str, Any]:
     who = caller(blueprint.current_request)
     manage_connections.delete(wiring.world(), who.tenant, connection_id, who.actor, who.correlation_id)
     return {"deleted": connection_id}
+
+
+@blueprint.route("/connections/{connection_id}/credentials", methods=["PUT"], authorizer=authorize)
+@answered("set_credentials")
+def set_credentials(connection_id: str) -> Mapping[str, Any]:
+    """Store the credentials in the body in the place of those before; answer with the connection."""
+    request = blueprint.current_request
+    no_parameters(request)
+    who, wish = caller(request), body_of(request)
+    return manage_connections.set_credentials(
+        wiring.world(), who.tenant, connection_id, wish, who.actor, who.correlation_id
+    )
+
+
+@blueprint.route("/connections/{connection_id}/credentials", methods=["DELETE"], authorizer=authorize)
+@answered("delete_credentials")
+def delete_credentials(connection_id: str) -> Mapping[str, Any]:
+    """Remove the credentials of a connection; answer with the connection."""
+    no_parameters(blueprint.current_request)
+    who = caller(blueprint.current_request)
+    return manage_connections.delete_credentials(
+        wiring.world(), who.tenant, connection_id, who.actor, who.correlation_id
+    )

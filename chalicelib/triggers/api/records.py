@@ -7,17 +7,18 @@ from chalice.app import Blueprint
 
 from chalicelib import wiring
 from chalicelib.flows import listings
+from chalicelib.triggers.api.authorizer import authorize
 from chalicelib.triggers.api.requests import caller, parameters_of
 from chalicelib.triggers.handler import answered
 
 blueprint = Blueprint(__name__)
 
 
-@blueprint.route("/positions")
-@blueprint.route("/orders")
-@blueprint.route("/signals")
-@blueprint.route("/sessions")
-@blueprint.route("/audit")
+@blueprint.route("/positions", authorizer=authorize)
+@blueprint.route("/orders", authorizer=authorize)
+@blueprint.route("/signals", authorizer=authorize)
+@blueprint.route("/sessions", authorizer=authorize)
+@blueprint.route("/audit", authorizer=authorize)
 @answered("list_records")
 def list_records() -> Mapping[str, Any]:
     """Answer with one page of the records that the address names."""

@@ -11,35 +11,38 @@ from uuid import uuid4
 from chalice.app import Request
 
 from chalicelib.errors import Forbidden, Rejected
-from chalicelib.settings import DEFAULT_STAGE, DEFAULT_TENANT, from_environment
 
 MAX_BODY = 65536
 _CORRELATION_HEADER = "x-correlation-id"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:/-]{1,80}")
 _LARGEST_INTEGER = 2**53
+_LONGEST_INTEGER = 17
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose data a request is about, who acts, and the correlation id of all that it causes."""
+    """Whose data a request is about, who acts in which roles, and the correlation id of all it causes."""
 
     tenant: str
     actor: str
+    roles: tuple[str, ...]
     correlation_id: str
 
 
 def caller(request: Request) -> Caller:
-    """Return the caller. Without tokens everybody is the local user, and only the local stage has such.
+    """Return the caller as the authorizer has proven it; nothing else in a request says who sent it.
 
-    Raises Forbidden on a deployed stage: its address is public, and nobody can prove there who they are.
+    Raises Forbidden where no authorizer has looked at the request: no route is meant to be reached so.
     """
-    if from_environment().stage != DEFAULT_STAGE:
-        raise Forbidden("this stage answers nobody before it can check tokens: use the local system")
+    proven = request.context.get("authorizer") or {}
+    tenant, subject = proven.get("tenant"), proven.get("subject")
+    if not tenant or not subject:
+        raise Forbidden("nobody has checked who sent this request: it is not answered")
     given = request.headers.get(_CORRELATION_HEADER, "")
     if given and not _CORRELATION_ID.fullmatch(given):
         raise Rejected(f"header {_CORRELATION_HEADER} must be 1 to 80 of letters, digits and ._:/-")
     correlation_id = given or request.context.get("requestId") or uuid4().hex
-    return Caller(DEFAULT_TENANT, "api", correlation_id)
+    return Caller(tenant, subject, tuple(proven.get("roles", "").split()), correlation_id)
 
 
 def body_of(request: Request) -> Mapping[str, Any]:
@@ -73,18 +76,18 @@ def no_parameters(request: Request) -> None:
         raise Rejected(f"unknown parameter {name!r}: this address takes none")
 
 
+# The numbers are not shown: one may be a secret that was sent without its quotes.
 def _float(text: str) -> float:
     value = float(text)
     if not isfinite(value):
-        raise ValueError(f"number {text[:20]} is too large")
+        raise ValueError("a number is too large")
     return value
 
 
 def _integer(text: str) -> int:
-    value = int(text)
-    if abs(value) > _LARGEST_INTEGER:
-        raise ValueError(f"number {text[:20]} is too large")
-    return value
+    if len(text) > _LONGEST_INTEGER or abs(int(text)) > _LARGEST_INTEGER:
+        raise ValueError("a number is too large")
+    return int(text)
 
 
 def _constant(text: str) -> float:

@@ -10,6 +10,7 @@ from chalicelib.domain.engine import Engine
 from chalicelib.domain.lifecycle import Command, Status
 from chalicelib.errors import Halt, NotFound
 from chalicelib.flows import lifecycle, listings, views
+from chalicelib.triggers.api.authorizer import authorize
 from chalicelib.triggers.api.requests import caller, no_parameters, parameters_of
 from chalicelib.triggers.handler import answered
 
@@ -17,11 +18,11 @@ blueprint = Blueprint(__name__)
 COMMANDS: tuple[str, ...] = get_args(Command)
 
 
-@blueprint.route("/trade-engine/start", methods=["POST"])
-@blueprint.route("/trade-engine/stop", methods=["POST"])
-@blueprint.route("/trade-engine/pause", methods=["POST"])
-@blueprint.route("/trade-engine/resume", methods=["POST"])
-@blueprint.route("/trade-engine/restart", methods=["POST"])
+@blueprint.route("/trade-engine/start", methods=["POST"], authorizer=authorize)
+@blueprint.route("/trade-engine/stop", methods=["POST"], authorizer=authorize)
+@blueprint.route("/trade-engine/pause", methods=["POST"], authorizer=authorize)
+@blueprint.route("/trade-engine/resume", methods=["POST"], authorizer=authorize)
+@blueprint.route("/trade-engine/restart", methods=["POST"], authorizer=authorize)
 @answered("command_coordinator")
 def command_coordinator() -> Mapping[str, Any]:
     """Carry out the command in the address on the coordinator; answer with the status of everything."""
@@ -29,7 +30,7 @@ def command_coordinator() -> Mapping[str, Any]:
     return views.status(wiring.world(), caller(blueprint.current_request).tenant)
 
 
-@blueprint.route("/trade-engine/{connection_id}/{command}", methods=["POST"])
+@blueprint.route("/trade-engine/{connection_id}/{command}", methods=["POST"], authorizer=authorize)
 @answered("command_engine")
 def command_engine(connection_id: str, command: str) -> Mapping[str, Any]:
     """Carry out a command on one engine; answer with its status."""
@@ -42,7 +43,7 @@ def command_engine(connection_id: str, command: str) -> Mapping[str, Any]:
     return views.engine_status(wiring.world(), caller(blueprint.current_request).tenant, connection_id)
 
 
-@blueprint.route("/trade-engine/status")
+@blueprint.route("/trade-engine/status", authorizer=authorize)
 @answered("status")
 def status() -> Mapping[str, Any]:
     """Answer with the coordinator and all engines."""
@@ -50,7 +51,7 @@ def status() -> Mapping[str, Any]:
     return views.status(wiring.world(), caller(blueprint.current_request).tenant)
 
 
-@blueprint.route("/trade-engine/health")
+@blueprint.route("/trade-engine/health", authorizer=authorize)
 @answered("health")
 def health() -> Mapping[str, Any]:
     """Answer with the judgement of all engines."""
@@ -58,7 +59,7 @@ def health() -> Mapping[str, Any]:
     return views.health(wiring.world(), caller(blueprint.current_request).tenant)
 
 
-@blueprint.route("/trade-engine/metrics")
+@blueprint.route("/trade-engine/metrics", authorizer=authorize)
 @answered("metrics")
 def metrics() -> Mapping[str, Any]:
     """Answer with the numbers of all engines."""
@@ -66,7 +67,7 @@ def metrics() -> Mapping[str, Any]:
     return views.metrics(wiring.world(), caller(blueprint.current_request).tenant)
 
 
-@blueprint.route("/trade-engine/{connection_id}/status")
+@blueprint.route("/trade-engine/{connection_id}/status", authorizer=authorize)
 @answered("engine_status")
 def engine_status(connection_id: str) -> Mapping[str, Any]:
     """Answer with one engine."""
@@ -74,7 +75,7 @@ def engine_status(connection_id: str) -> Mapping[str, Any]:
     return views.engine_status(wiring.world(), caller(blueprint.current_request).tenant, connection_id)
 
 
-@blueprint.route("/trade-engine/{connection_id}/metrics")
+@blueprint.route("/trade-engine/{connection_id}/metrics", authorizer=authorize)
 @answered("engine_metrics")
 def engine_metrics(connection_id: str) -> Mapping[str, Any]:
     """Answer with the numbers of one engine."""
@@ -82,7 +83,7 @@ def engine_metrics(connection_id: str) -> Mapping[str, Any]:
     return views.engine_metrics(wiring.world(), caller(blueprint.current_request).tenant, connection_id)
 
 
-@blueprint.route("/trade-engine/{connection_id}/logs")
+@blueprint.route("/trade-engine/{connection_id}/logs", authorizer=authorize)
 @answered("engine_logs")
 def engine_logs(connection_id: str) -> Mapping[str, Any]:
     """Answer with the audit entries of one engine, newest first."""
