@@ -45,8 +45,11 @@ def package(
 ) -> tuple[str, ...]:
     """Write zips and templates into `out`; return what is wrong with them, nothing if they can be deployed.
 
-    `twice` builds each zip once more and compares. Raises UsageError where a step cannot be done at all.
+    A stage's folder is there only if nothing is wrong. `twice` builds each zip once more and compares. Raises
+    UsageError where a step cannot be done at all.
     """
+    for stage in stages:
+        shutil.rmtree(out / stage, ignore_errors=True)
     templates = {
         stage: _timed(f"chalice, {stage}", partial(_template, repository, stage)) for stage in stages
     }
@@ -63,8 +66,9 @@ def package(
         problems.extend(f"{target.architecture}: {problem}" for problem in packaged.problems)
         if twice:
             problems.extend(_differences(repository, out, packaged))
-    for stage, template in templates.items():
-        _write_stage(out / stage, stage, template, archives)
+    if not problems:
+        for stage, template in templates.items():
+            _write_stage(out / stage, stage, template, archives)
     return tuple(problems)
 
 

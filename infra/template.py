@@ -38,8 +38,8 @@ LOGGING: Properties = {
     "SystemLogLevel": "WARN",
 }
 
-TRACED = frozenset({"heartbeat", "execute_signals", API_FUNCTION})
-"""Functions that start traces. Ticks are most of the invocations, and each recorded trace is paid for."""
+TRACED = frozenset({"execute_signals", API_FUNCTION})
+"""Functions that start traces: money and people. Ticks are most invocations, and each trace is paid for."""
 
 
 def merge(

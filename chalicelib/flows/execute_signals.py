@@ -62,9 +62,18 @@ def execute_signals(world: World, batch: SignalBatch) -> dict[str, str]:
     except Exception:
         world.engines.save(engine, KIND, turn.fence, None, ())
         raise
-    after = replace(engine, cooldowns={**engine.cooldowns, **traded})
-    world.engines.save(after, KIND, turn.fence, None, ("cooldowns",) if traded else ())
+    if not traded:
+        world.engines.save(engine, KIND, turn.fence, None, ())
+        return outcomes
+    after = replace(engine, cooldowns=_cooling(turn, {**engine.cooldowns, **traded}))
+    world.engines.save(after, KIND, turn.fence, None, ("cooldowns",))
     return outcomes
+
+
+def _cooling(turn: Turn, traded: Mapping[str, float]) -> dict[str, float]:
+    """Return the symbols that may not be entered yet; others would only make the item larger."""
+    cooldown = turn.connection.risk.cooldown
+    return {symbol: at for symbol, at in traded.items() if turn.now - at < cooldown}
 
 
 def _coordinator(world: World, tenant: str) -> Status:

@@ -1,9 +1,11 @@
-"""Health tick: judge every engine of a tenant from its beats and store the verdict with the coordinator."""
+"""Health tick: judge every engine of a tenant from its beats; a new verdict goes to the coordinator."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection, beat_intervals
+from chalicelib.domain.engine import Beat, Engine
 from chalicelib.domain.health import LEVELS, judge
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
@@ -11,31 +13,59 @@ from chalicelib.domain.messages import Tick
 from chalicelib.flows.tick import Saved, Turn, run_tick
 from chalicelib.flows.world import World
 
+STANDS_FOR = 600.0
+"""Seconds after which an unchanged verdict is stored again: till then a quiet tick is one read."""
+
 _OWN_TICKS = ("indication", "strategy", "realtime")
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """How the engines of a tenant are: the worst of them, how many are unhealthy, and why."""
+
+    worst: str
+    unhealthy: int
+    alarms: tuple[str, ...]
+
+
 def health_tick(world: World, tick: Tick) -> Skip | None:
-    """Run one health tick; a tenant is as healthy as its worst running engine."""
-    return run_tick(world, tick, _work, global_state=False)
+    """Run one health tick; a tenant is as healthy as its worst running engine.
+
+    Judging needs no lease: it reads, and the same beats give the same verdict. Only storing takes one.
+    """
+    items, now = world.engines.all(), world.now()
+    verdict = _judged(world, [item for item in items if item.subject.tenant == tick.subject.tenant], now)
+    world.metrics.count("engines_unhealthy", verdict.unhealthy)
+    for level in LEVELS:
+        world.metrics.count("health", float(level == verdict.worst), level=level)
+    if any(item.subject == tick.subject and _stands(item, verdict, now) for item in items):
+        world.metrics.count("ticks", kind=tick.kind)
+        return None
+
+    def stored(_: World, turn: Turn, __: Tick) -> Saved:
+        engine = replace(turn.engine, health=verdict.worst, alarms=verdict.alarms)
+        return Saved(engine, ("health", "alarms"))
+
+    return run_tick(world, tick, stored, global_state=False)
 
 
-def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
-    worst = LEVELS[0]
-    unhealthy = 0
+def _stands(coordinator: Engine, verdict: _Verdict, now: float) -> bool:
+    """Tell whether the coordinator carries this verdict, and not for too long."""
+    told = coordinator.beats.get("health", Beat()).ok_at
+    same = (coordinator.health, coordinator.alarms) == (verdict.worst, verdict.alarms)
+    return same and now - told < STANDS_FOR
+
+
+def _judged(world: World, items: Sequence[Engine], now: float) -> _Verdict:
+    levels = [LEVELS[0]]
     alarms: list[str] = []
-    for engine in world.engines.all():
-        if engine.subject.tenant != tick.subject.tenant or engine.status != Status.RUNNING:
-            continue
-        if not engine.connection_id:
+    for engine in items:
+        if engine.status != Status.RUNNING or not engine.connection_id:
             continue
         connection = from_plain(Connection, engine.settings, known_only=False)
         intervals = beat_intervals(connection, world.shortest_interval)
         own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
-        level, reasons = judge(engine.beats, own, engine.changed_at, turn.now)
-        worst = max(worst, level, key=LEVELS.index)
-        unhealthy += level == LEVELS[-1]
+        level, reasons = judge(engine.beats, own, engine.changed_at, now)
+        levels.append(level)
         alarms.extend(f"{engine.connection_id} {reason}" for reason in reasons)
-    world.metrics.count("engines_unhealthy", unhealthy)
-    for level in LEVELS:
-        world.metrics.count("health", float(level == worst), level=level)
-    return Saved(replace(turn.engine, health=worst, alarms=tuple(alarms)), ("health", "alarms"))
+    return _Verdict(max(levels, key=LEVELS.index), levels.count(LEVELS[-1]), tuple(alarms))

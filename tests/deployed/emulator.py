@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+Template = dict[str, Any]
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
@@ -61,19 +63,18 @@ def running(inherited: Mapping[str, str], log: Path) -> Iterator[str]:
                 process.wait()
 
 
-def digestible(package: Path, folder: Path) -> Path:
+def digestible(package: Path, folder: Path, spoiled: Callable[[Template], None]) -> Path:
     """Return a copy of a package as the emulator takes it: without what is `beyond` it, for this machine.
 
     The zip is the same file; nothing else of the template is touched.
     """
     template = json.loads((package / "template.json").read_text())
     resources = template["Resources"]
-    template["Resources"] = {
-        name: resource for name, resource in resources.items() if not beyond(resource)
-    }
+    template["Resources"] = {name: resource for name, resource in resources.items() if not beyond(resource)}
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["Architectures"] = [platform.machine()]
+    spoiled(template)
     copy = folder / "package"
     copy.mkdir()
     (copy / "template.json").write_text(json.dumps(template))

@@ -1,6 +1,5 @@
 """What a deployed stage must do: from a token and a schedule to an order, an audit entry, a dead letter."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,6 +59,7 @@ def a_connection_is_created_and_started(stage: Deployed) -> None:
         "exchange": "binance",
         "symbols": [SYMBOL, "ETH/USDT"],
         "timeframe": "1m",
+        "intervals": {"strategy": 60},
         "credentials": {"api_key": "canary-key", "secret": secret},
     }
     created = stage.call("POST", "/connections", wish)
@@ -180,8 +180,3 @@ def _wait(what: str, happened: Callable[[], bool], seconds: float) -> None:
             return
         time.sleep(0.5)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
-
-
-def described(answer: Mapping[str, Any]) -> str:
-    """Return an answer of AWS as text for a failure."""
-    return json.dumps({key: value for key, value in answer.items() if key != "ResponseMetadata"}, default=str)

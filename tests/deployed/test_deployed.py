@@ -6,7 +6,7 @@ What the emulator cannot show is named in docs/unproven.md.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import boto3
 import pytest
 
 from chalicelib.settings import Settings
-from tests.deployed import emulator
+from tests.deployed import emulator, journey
+from tests.deployed.emulator import Template
 from tests.deployed.exchange import exchange
 from tests.deployed.journey import JOURNEY, Deployed
 
@@ -27,11 +28,14 @@ SERVICES = ("cloudformation", "dynamodb", "sqs", "kinesis", "lambda", "apigatewa
 
 
 @contextmanager
-def deployed(folder: Path) -> Iterator[Deployed]:
-    """Run emulator and exchange, deploy both stacks as the documentation says; gives the stage."""
+def deployed(folder: Path, spoiled: Callable[[Template], None] = lambda _: None) -> Iterator[Deployed]:
+    """Run emulator and exchange, deploy both stacks as the documentation says; gives the stage.
+
+    `spoiled` takes something out of the functions' template first.
+    """
     with exchange(folder) as (_, found_by), emulator.running(found_by, folder / "emulator.log") as address:
         environment = _environment(address)
-        package = emulator.digestible(PACKAGE, folder)
+        package = emulator.digestible(PACKAGE, folder, spoiled)
         for step in ([], ["--functions", "--package", str(package)]):
             _command(environment, ["-m", "infra.stack", "--stage", STAGE, "--yes", *step])
         token = _command(environment, ["-m", "chalicelib.cli", "token", "--stage", STAGE]).strip()
@@ -74,3 +78,24 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 @pytest.mark.parametrize("step", JOURNEY, ids=lambda step: step.__name__)
 def test_the_deployed_stage(stage: Deployed, step: Any) -> None:
     step(stage)
+
+
+def _without_executor(template: Template) -> None:
+    del template["Resources"]["ExecuteSignals"]["Properties"]["Events"]
+
+
+def test_an_event_source_that_is_missing_is_found(tmp_path: Path) -> None:
+    with deployed(tmp_path, _without_executor) as stage:
+        journey.a_connection_is_created_and_started(stage)
+        with pytest.raises(AssertionError, match="the order is filled: not within"):
+            journey.a_signal_in_the_queue_becomes_an_order_at_the_paper_venue(stage)
+
+
+def test_a_table_that_is_missing_is_found(tmp_path: Path) -> None:
+    with deployed(tmp_path) as stage:
+        table = stage.settings.table("paper")
+        stage.clients["dynamodb"].update_table(TableName=table, DeletionProtectionEnabled=False)
+        stage.clients["dynamodb"].delete_table(TableName=table)
+        journey.a_connection_is_created_and_started(stage)
+        with pytest.raises(AssertionError, match="the order is filled: not within"):
+            journey.a_signal_in_the_queue_becomes_an_order_at_the_paper_venue(stage)

@@ -1,4 +1,4 @@
-"""What the template adds to the REST API: its own answers, its name, and which headers reach the authorizer."""
+"""What the template adds to the REST API: its own answers, its name, which headers reach the authorizer."""
 
 import json
 import re

@@ -124,7 +124,7 @@ def test_a_function_has_its_handler_and_its_settings(deployments: Any, stage: st
     assert made["Architectures"] == [setting(stage, name, "lambda_architecture")]
     assert made["MemorySize"] == setting(stage, name, "lambda_memory_size")
     assert made["Timeout"] == setting(stage, name, "lambda_timeout")
-    assert made["TracingConfig"] == {"Mode": "Active"}
+    assert made["TracingConfig"] == {"Mode": "PassThrough"}
     assert made["Role"] == f"arn:aws:iam::{ACCOUNT}:role/cts-trade-engine-{stage}-{name}"
     own = CONFIG["stages"][stage]["lambda_functions"].get(name, {}).get("environment_variables", {})
     common = CONFIG["stages"][stage]["environment_variables"]
@@ -183,7 +183,7 @@ def test_the_api_has_the_routes_of_the_app_and_no_other(deployments: Any, stage:
     (snapshot,) = (
         call for call in deployments(stage)["first"] if call["call"] == "apigateway.CreateDeployment"
     )
-    assert snapshot["parameters"]["tracingEnabled"] is True
+    assert snapshot["parameters"]["tracingEnabled"] is False
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -32,7 +32,7 @@ def decide(folder: Path) -> dict[str, float]:
     subject, slot = engine_subject(DEFAULT_TENANT, "large"), int(now)
     function = Function("decision_tick", "decision-tick")
     ticks = (Tick("indication", subject, slot), Tick("strategy", subject, slot))
-    figures = run(function.command(function.write_event(folder, "large", *ticks)))
+    figures = run(function.command(function.write_event(folder, "large", *ticks)), function.name)
     engine = world.engines.get(subject)
     assert engine is not None
     assert {kind for kind, beat in engine.beats.items() if beat.ok_at} >= {"indication", "strategy"}

@@ -126,9 +126,13 @@ def test_two_builds_are_compared(project, built, tmp_path, monkeypatch):
     assert "two builds differ" in problem
 
 
-def test_problems_of_a_package_name_its_architecture(project, built, tmp_path, monkeypatch):
+def test_a_package_with_a_problem_cannot_be_deployed_nor_can_the_one_before(
+    project, built, tmp_path, monkeypatch
+):
+    assert package.package(project, tmp_path / "out", ["dev"], [X86]) == ()
     monkeypatch.setattr(zip_check, "problems", lambda *_: (["too large"], frozenset()))
     assert "x86_64: too large" in package.package(project, tmp_path / "out", ["dev"], [X86])
+    assert not (tmp_path / "out" / "dev").exists()
 
 
 def test_a_stage_that_is_not_configured_is_refused_before_anything_is_built(built, tmp_path, capsys):

@@ -161,7 +161,7 @@ def test_every_route_is_guarded(stage: str) -> None:
 @both_stages
 def test_traces_begin_where_they_are_few(stage: str) -> None:
     traced = {name for name, function in functions(stage).items() if function["Tracing"] == "Active"}
-    assert traced == {"heartbeat", "execute_signals", "api_handler"}
+    assert traced == {"execute_signals", "api_handler"}
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
