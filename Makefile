@@ -11,8 +11,8 @@ REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt pyp
 TOOLS := build/tools
 STAGE ?= dev
 
-.PHONY: install run test test-acceptance check bench-peers clean \
-	policies package test-package test-deployed test-infra-security infra deploy
+.PHONY: install run test test-acceptance check bench-peers bench-usage bench-startup clean \
+	policies package vendor test-package test-deployed test-infra-security infra deploy
 
 install: $(STAMP)
 
@@ -29,6 +29,9 @@ run: $(STAMP)
 
 test: check
 	$(BIN)/python -m pytest
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; \
+	then $(MAKE) package test-package; \
+	else echo "The package is not built: it needs Python 3.12 or newer, the runtime of the functions."; fi
 
 # The long replays on recorded candles: some six minutes.
 test-acceptance: $(STAMP)
@@ -48,9 +51,13 @@ policies: $(STAMP)
 package: $(STAMP)
 	$(BIN)/python -m infra.package $(ARGS)
 
-# Every handler of the packaged zip under Lambda's own runtime, isolated from what is installed here.
+# What `chalice deploy` needs beside app.py; `make package` writes it too.
+vendor: $(STAMP)
+	$(BIN)/python -m infra.vendor
+
+# Every function of the package under Lambda's own runtime, and again with a dependency missing.
 test-package: $(STAMP)
-	$(BIN)/python -m infra.runtime_check $(ARGS)
+	CTS_PACKAGE=build/package $(BIN)/python -m pytest tests/infra/test_packaged.py
 
 # The package, deployed with our own commands to an AWS emulator: some six minutes.
 test-deployed: $(STAMP) $(TOOLS)/ministack/.installed
@@ -83,6 +90,14 @@ deploy: $(STAMP)
 # Measures freqtrade in an environment of its own under .bench; nothing of it enters .venv.
 bench-peers: $(STAMP)
 	$(BIN)/python -m tests.bench.bench_peers
+
+# Counts again what a run costs, into chalicelib/operations/usage.json: some ten minutes.
+bench-usage: $(STAMP)
+	$(BIN)/python -m tests.bench.bench_usage
+
+# Cold starts of our functions beside plain imports and freqtrade.
+bench-startup: $(STAMP)
+	$(BIN)/python -m tests.bench.bench_startup
 
 clean:
 	rm -rf .venv .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,7 +11,13 @@ from chalicelib.errors import CtsError, UsageError
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
-COMMANDS = ("chalicelib.local.options", "chalicelib.operations.token")
+COMMANDS = (
+    "chalicelib.local.options",
+    "chalicelib.operations.cost",
+    "chalicelib.operations.doctor",
+    "chalicelib.operations.token",
+    "chalicelib.operations.transfer",
+)
 """Modules that add a command each: `register(commands)` sets its function as default `command`."""
 
 

@@ -24,6 +24,12 @@ class StaleWrite(Retryable):
     code = "STALE_WRITE"
 
 
+class NewerSchema(Retryable):
+    """An item must not be read by this program: a newer one wrote it, and said so."""
+
+    code = "NEWER_SCHEMA"
+
+
 class LeaseHeld(Retryable):
     """Another invocation is doing this work right now."""
 

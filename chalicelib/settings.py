@@ -8,7 +8,10 @@ from typing import Literal, cast, get_args
 from chalicelib.errors import UsageError
 
 SCHEMA = 1
-"""Version of the stored items; readers accept items of this version and ignore fields they don't know."""
+"""Version of the stored items that this program understands, and puts on what it writes."""
+
+MIN_READER = 1
+"""Least SCHEMA of a program that may read what this one writes; how to raise it: docs/operations.md."""
 
 DEFAULT_TENANT = "default"
 DEFAULT_STAGE = "local"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -66,6 +66,12 @@ def world() -> World:
     if _container.world is None:
         _container.world = build(from_environment(), _container.overrides)
     return _container.world
+
+
+def prepare(parts: Iterable[str]) -> None:
+    """Make parts of the World now that are made at their first use otherwise."""
+    for name in parts:
+        getattr(world(), name)
 
 
 def use(given: World | None) -> None:
@@ -221,7 +227,7 @@ class _Parts:
 
 
 class _Counted:
-    """Passes every call on, counts and times it: what an exchange is asked costs its rate limit and our time."""
+    """Passes every call on, counts and times it: calls cost an exchange's rate limit and our time."""
 
     def __init__(self, target: Any, metrics: Metrics, on_call: Callable[[str], None] | None) -> None:
         self._target = target

@@ -24,10 +24,8 @@ APP = "cts-trade-engine"
 
 RESOURCE_ALARMS = (
     "market-tick-dead-letters",
-    "decision-tick-dead-letters",
     "realtime-tick-dead-letters",
     "execute-signals-dead-letters",
-    "streams-dead-letters",
     "signals-wait",
 )
 """Names of the alarms in resources.yaml, for the dashboard."""

@@ -148,21 +148,24 @@ _TICK = (_items("engines", "GetItem UpdateItem"),)
 # Looks every open order up at the venue, adopts what it says, sends again what is proved absent.
 _RECONCILIATION = (
     _query("orders", "open"),
-    _items("orders", "PutItem"),
+    _items("orders", "UpdateItem"),
     _query("positions", "open"),
-    _items("positions", "GetItem PutItem"),
-    _items("paper", "GetItem PutItem"),
+    _items("positions", "GetItem UpdateItem"),
+    _items("paper", "GetItem PutItem UpdateItem"),
 )
 
 # An order is stored together with its position under the fence of the engine's lease.
-_NEW_ORDERS = (_items("engines", "ConditionCheckItem"),)
+_NEW_ORDERS = (
+    _items("engines", "ConditionCheckItem"),
+    _items("orders", "PutItem"),
+)
 
 # Starting, stopping and settling: the API does it on command, the heartbeat for what died on its way.
 _LIFECYCLE = (
     *_RECONCILIATION,
     _items("engines", "GetItem PutItem Scan UpdateItem"),
     _items("connections", "GetItem Query"),
-    _items("sessions", "GetItem PutItem"),
+    _items("sessions", "GetItem PutItem UpdateItem"),
     _items("orders", "GetItem"),
     _query("positions", "by_time"),
     _items("audit", "PutItem"),
@@ -210,7 +213,13 @@ FUNCTIONS: Mapping[str, Function] = {
     "execute_signals": Function(
         "chalicelib.triggers.execute_signals.execute_signals",
         Trigger("queue", "execute-signals.fifo"),
-        (*_TICK, *_RECONCILIATION, *_NEW_ORDERS, _items("signals", "BatchGetItem PutItem")),
+        (
+            *_TICK,
+            *_RECONCILIATION,
+            *_NEW_ORDERS,
+            _items("positions", "PutItem"),
+            _items("signals", "BatchGetItem PutItem"),
+        ),
     ),
     "record_events": Function(
         "chalicelib.triggers.record_events.record_events",

@@ -40,15 +40,20 @@ def from_plain(kind: type[T], data: Any, where: str = "", known_only: bool = Tru
     return cast(T, _dataclass(kind, data, place, known_only))
 
 
+def unknown_fields(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `data` has beyond the fields of a dataclass: those of a newer schema."""
+    return {name: value for name, value in data.items() if name not in _names(kind)}
+
+
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+    return tuple(field.name for field in dataclasses.fields(kind) if field.metadata.get("plain", True))
 
 
 @cache
 def _fields(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    return {name: hints[name] for name in _names(kind)}
 
 
 @cache

@@ -10,6 +10,7 @@ from chalicelib.domain.cadence import DEFAULT_INTERVALS, PER_CANDLE, SHORTEST_IN
 from chalicelib.domain.engine import PUBLIC_TENANT
 from chalicelib.domain.market import MarketType, split_symbol
 from chalicelib.domain.signal import ExitProfile
+from chalicelib.domain.stored import Stored
 from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import Rejected
 
@@ -65,7 +66,7 @@ DEFAULT_STRATEGIES: dict[str, StrategyChoice] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Stored):
     """One account at one exchange. `position_cost` is the share of equity that one entry costs."""
 
     connection_id: str

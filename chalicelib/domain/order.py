@@ -6,6 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from chalicelib.domain.stored import Stored
+
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit"]
 Leg = Literal["entry", "exit"]
@@ -74,7 +76,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Stored):
     """One order of ours, from stored intent to its end."""
 
     client_order_id: str

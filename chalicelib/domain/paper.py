@@ -7,6 +7,7 @@ from typing import Protocol
 
 from chalicelib.domain.market import MarketType
 from chalicelib.domain.order import TERMINAL, Fill, OrderState, OrderType, Side, VenueOrder
+from chalicelib.domain.stored import Stored
 
 ZERO = Decimal(0)
 _COST_DIGITS = Decimal("1e-12")
@@ -28,7 +29,7 @@ FLAT = PaperHolding(ZERO, ZERO)
 
 
 @dataclass(frozen=True, slots=True)
-class PaperAccount:
+class PaperAccount(Stored):
     """One account; money in the connection's quote currency.
 
     `cash` is settled: spot trades move their notional, swap trades only profit and fees. `holdings` names
@@ -52,7 +53,7 @@ class PaperAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class PaperOrder:
+class PaperOrder(Stored):
     """One order that the paper exchange accepted, with its fills; kept for ever, so its id stays used."""
 
     client_order_id: str

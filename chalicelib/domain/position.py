@@ -6,6 +6,7 @@ from typing import Literal
 
 from chalicelib.domain.order import Fill, Side
 from chalicelib.domain.signal import Direction, ExitProfile
+from chalicelib.domain.stored import Stored
 
 PositionState = Literal["opening", "open", "closed", "abandoned"]
 
@@ -14,7 +15,7 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Stored):
     """One position from its first intent to flat; `cost` is the entry notional of what is still open.
 
     `reserved` is the notional its entry was approved for; `realised` is before fees; `abandoned` means that

@@ -10,12 +10,13 @@ from chalicelib.domain.messages import Event
 from chalicelib.domain.order import Order
 from chalicelib.domain.position import Position
 from chalicelib.domain.signal import Signal
+from chalicelib.domain.stored import Stored
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Session(Stored):
     """One run of an engine from start to stop, with its settings and its performance so far."""
 
     session_id: str

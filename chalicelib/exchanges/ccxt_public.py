@@ -34,6 +34,12 @@ RULES_SECONDS, RULES_AGAIN_SECONDS = 3600.0, 60.0
 """How old trading rules may get (containers live for hours, exchanges change steps and listings), and when
 they are asked for again if the exchange did not tell."""
 
+RULES_PARAMETERS: Mapping[tuple[str, MarketType], Mapping[str, str]] = {
+    ("binance", "spot"): {"showPermissionSets": "false"},
+}
+"""With each market Binance names the hundred groups of accounts that may trade it: half of a container's
+memory, and nobody here reads them."""
+
 LIGHT_PAGE, FULL_PAGE = 99, 1000
 """Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
 
@@ -134,17 +140,21 @@ class PublicFeed:
                 client = _new_client(self._exchange, market_type)
                 if self._prepare:
                     self._prepare(client)
-                self._call(client.load_markets)
+                self._load_rules(client, market_type)
                 self._clients[market_type] = client
                 self._rules_due[market_type] = self._clock() + RULES_SECONDS
             elif self._clock() >= self._rules_due[market_type]:
-                self._rules_due[market_type] = self._clock() + self._renewed(self._clients[market_type])
+                self._rules_due[market_type] = self._clock() + self._renewed(market_type)
             return self._clients[market_type]
 
-    def _renewed(self, client: Any) -> float:
+    def _load_rules(self, client: Any, market_type: MarketType) -> None:
+        parameters = RULES_PARAMETERS.get((self._exchange, market_type), {})
+        self._call(client.load_markets, True, dict(parameters))
+
+    def _renewed(self, market_type: MarketType) -> float:
         """Load the trading rules again, keep those of before if they can't be had; return for how long."""
         try:
-            self._call(client.load_markets, True)
+            self._load_rules(self._clients[market_type], market_type)
         except Retryable:
             return RULES_AGAIN_SECONDS
         return RULES_SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.settings import SCHEMA
+from chalicelib.settings import MIN_READER, SCHEMA
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -34,16 +34,28 @@ def pack(meta: Mapping[str, Any], arrays: Arrays) -> bytes:
         for (name, array), block in zip(arrays.items(), blocks, strict=True)
     ]
     size = sum(map(len, body))
-    head = {"schema": SCHEMA, "crc": crc, "bytes": size, "meta": meta, "columns": columns}
+    head = {
+        "schema": SCHEMA,
+        "min_reader": MIN_READER,
+        "crc": crc,
+        "bytes": size,
+        "meta": meta,
+        "columns": columns,
+    }
     line = json.dumps(head, separators=(",", ":")).encode()
     # The arrays begin at a multiple of their alignment, so that they are used where they lie.
     return b"".join((line, b" " * (-(len(line) + 1) % _ALIGNMENT), b"\n", *body))
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return meta and read-only arrays; ValueError, KeyError or TypeError if the bytes are broken."""
+    """Return meta and read-only arrays; ValueError, KeyError or TypeError if the bytes are broken.
+
+    Bytes that only a newer program may read are as good as broken: all objects can be made anew.
+    """
     line, mark, _ = data.partition(b"\n")
     head = json.loads(line)
+    if head.get("min_reader", 1) > SCHEMA:
+        raise ValueError(f"readable from schema {head['min_reader']} on, this program knows {SCHEMA}")
     offset = len(line) + len(mark)
     body = memoryview(data)[offset:]
     if len(body) != head["bytes"] or zlib.crc32(body) != head["crc"]:

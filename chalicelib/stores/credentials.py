@@ -119,7 +119,7 @@ def _context(tenant: str, connection_id: str) -> dict[str, str]:
 
 def _no_key() -> Conflict:
     return Conflict(
-        "this stage has no key for credentials: deploy its resources with Key=kms, then try again"
+        "this stage has no key for credentials: deploy its resources with Key=customer, then try again"
     )
 
 

@@ -2,33 +2,66 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.codec import from_plain, to_plain
+from chalicelib.domain.codec import from_plain, to_plain, unknown_fields
 from chalicelib.domain.records import Fence
-from chalicelib.errors import AlreadyExists, StaleWrite
+from chalicelib.domain.stored import Stored
+from chalicelib.errors import AlreadyExists, NewerSchema, StaleWrite
+from chalicelib.settings import MIN_READER, SCHEMA
 from chalicelib.stores.failures import failed_conditions, translated
 from chalicelib.stores.tables import EngineItem, Item, OrderItem, connection_of
 
 T = TypeVar("T")
 
+FIRST_SCHEMA = 1
+_READER = "min_reader"
+"""Field of a document that says which programs may read it; absent as long as the first one may."""
+
 
 def to_document(value: Any) -> str:
-    """Return a dataclass as compact JSON without its revision, which is an attribute of the item."""
+    """Return a dataclass as compact JSON without its revision, which is an attribute of the item.
+
+    What a newer program stored beside our fields goes along, and so does its word on who may read it.
+    """
     plain = to_plain(value)
     del plain["revision"]
+    if isinstance(value, Stored):
+        plain = {**value.newer, **plain}
+    reader = max(MIN_READER, plain.get(_READER, FIRST_SCHEMA))
+    if reader > FIRST_SCHEMA:
+        plain[_READER] = reader
     return json.dumps(plain, separators=(",", ":"))
 
 
 def from_document(kind: type[T], document: str, revision: float) -> T:
-    """Build the value of an item; fields of a newer schema are left out, absent ones have their defaults."""
-    return from_plain(kind, {**json.loads(document), "revision": int(revision)}, known_only=False)
+    """Build the value of an item: fields of a newer schema go into `newer`, absent ones have defaults.
+
+    Raises NewerSchema if the program that wrote it said that this one would misread it.
+    """
+    plain = json.loads(document)
+    check_reader(plain.get(_READER, FIRST_SCHEMA), kind.__name__)
+    value = from_plain(kind, {**plain, "revision": int(revision)}, known_only=False)
+    if not isinstance(value, Stored):
+        return value
+    newer = unknown_fields(kind, plain)
+    return replace(value, newer=newer) if newer else value
+
+
+def check_reader(least: int, what: str) -> None:
+    """Raise NewerSchema if only programs of schema `least` and newer may read this."""
+    if least > SCHEMA:
+        raise NewerSchema(
+            f"{what} may be read from schema {least} on, this program knows {SCHEMA}: "
+            f"finish the deployment, or deploy the newer version again"
+        )
 
 
 def value_of(kind: type[T], item: Item) -> T:
@@ -61,6 +94,17 @@ class Write:
     def condition(self) -> Condition:
         return Item.sort.does_not_exist() if self.is_new else Item.revision == int(self.item.revision) - 1
 
+    @property
+    def actions(self) -> list[Action]:
+        """What an item that is there becomes; its attributes that only a newer program knows stay."""
+        attributes = self.item.get_attributes().items()
+        present = self.item.attribute_values
+        return [
+            attribute.set(present[name]) if present.get(name) is not None else attribute.remove()
+            for name, attribute in attributes
+            if not (attribute.is_hash_key or attribute.is_range_key)
+        ]
+
 
 def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
     """Store all items or none, under a fence if given: 1 call.
@@ -71,6 +115,8 @@ def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
     if len(writes) == 1 and fence is None:
         _store_one(writes[0])
         return
+    # DynamoDB hears of the new items first, and answers in that order.
+    writes = sorted(writes, key=lambda write: not write.is_new)
     try:
         with translated(writes[0].name), TransactWrite(connection=connection_of(OrderItem)) as transaction:
             if fence is not None:
@@ -81,7 +127,10 @@ def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
                     condition=Path([f"lease_{fence.kind}_fence"]) == fence.number,
                 )
             for write in writes:
-                transaction.save(write.item, condition=write.condition)
+                if write.is_new:
+                    transaction.save(write.item, condition=write.condition)
+                else:
+                    transaction.update(write.item, write.actions, condition=write.condition)
     except TransactWriteError as error:
         failed = failed_conditions(error)
         if fence is not None and failed.pop(0):
@@ -93,7 +142,10 @@ def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
 def _store_one(write: Write) -> None:
     try:
         with translated(write.name):
-            write.item.save(condition=write.condition)
+            if write.is_new:
+                write.item.save(condition=write.condition)
+            else:
+                write.item.update(write.actions, condition=write.condition)
     except StaleWrite as error:
         raise _lost([write]) from error
 

@@ -1,7 +1,6 @@
 """The engine table: coordinators, engines and feeds, with a lease and a fence per kind of work."""
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -19,7 +18,9 @@ from chalicelib.domain.records import AuditEntry
 from chalicelib.errors import AlreadyExists, StaleWrite
 from chalicelib.settings import SCHEMA
 from chalicelib.stores import keys
+from chalicelib.stores.documents import FIRST_SCHEMA, check_reader
 from chalicelib.stores.failures import failed_conditions, translated
+from chalicelib.stores.packed_settings import pack, unpack
 from chalicelib.stores.records import record_item
 from chalicelib.stores.tables import AuditItem, EngineItem, connection_of
 
@@ -29,8 +30,7 @@ _OWN_NAMES = frozenset({"subject", "leases", "beats", "revision"})
 _FIELDS = tuple(field.name for field in fields(Engine) if field.name not in _OWN_NAMES)
 # DynamoDB reserves `status` and others: every field is stored under this prefix.
 _PREFIX = "f_"
-_COMPRESSED = frozenset({"settings"})
-"""Fields stored compressed: an update pays for the whole item, and symbols and strategies are most of it."""
+_PACKED = frozenset({"settings"})
 _ONE = {"N": "1"}
 
 
@@ -80,7 +80,10 @@ class DynamoEngineStore:
     ) -> Engine | Skip:
         """Take the lease of `kind` and return the item: 1 call, also when the lease is refused."""
         lease = f"lease_{kind}"
-        conditions = [f"(attribute_not_exists({lease}_until) OR {lease}_until <= :now)"]
+        conditions = [
+            f"(attribute_not_exists({lease}_until) OR {lease}_until <= :now)",
+            "(attribute_not_exists(min_reader) OR min_reader <= :schema)",
+        ]
         values = {
             ":now": _number(now),
             ":until": _number(now + ttl),
@@ -178,18 +181,17 @@ def _text(value: Any) -> dict[str, str]:
     return {"S": json.dumps(to_plain(value), separators=(",", ":"))}
 
 
-def _compressed(value: Any) -> dict[str, bytes]:
-    return {"B": zlib.compress(_text(value)["S"].encode(), level=9)}
+def _packed(value: Any) -> dict[str, bytes]:
+    return {"B": pack(to_plain(value))}
 
 
 def _value(stored: Mapping[str, Any]) -> Any:
-    return json.loads(zlib.decompress(stored["B"]) if "B" in stored else stored["S"])
+    return unpack(stored["B"]) if "B" in stored else json.loads(stored["S"])
 
 
 def _attributes(engine: Engine, names: Sequence[str], beats: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     attributes: dict[str, dict[str, Any]] = {
-        f"{_PREFIX}{name}": (_compressed if name in _COMPRESSED else _text)(getattr(engine, name))
-        for name in names
+        f"{_PREFIX}{name}": (_packed if name in _PACKED else _text)(getattr(engine, name)) for name in names
     }
     attributes |= {f"beat_{kind}": _text(beat) for kind, beat in beats.items()}
     if "correlation_id" in names:
@@ -198,7 +200,13 @@ def _attributes(engine: Engine, names: Sequence[str], beats: Mapping[str, Any]) 
 
 
 def _engine(item: Image) -> Engine:
-    """Build the value of an item; fields of a newer schema are left out, absent ones have their defaults."""
+    """Build the value of an item; fields of a newer schema are left out, absent ones have their defaults.
+
+    They stay in the item, because updates name the attributes that they write. Raises NewerSchema if a newer
+    program left word (`min_reader`) that this one must not work on the item.
+    """
+    least = int(item["min_reader"]["N"]) if "min_reader" in item else FIRST_SCHEMA
+    check_reader(least, f"{item['pk']['S']}/{item['sk']['S']}")
     plain: dict[str, Any] = {"subject": {"tenant": item["pk"]["S"], "name": item["sk"]["S"]}}
     leases: dict[str, dict[str, Any]] = {}
     beats: dict[str, Any] = {}

@@ -18,7 +18,7 @@ class MemoryCredentialStore:
 
     def seal(self, tenant: str, connection_id: str, credentials: Credentials) -> SealedCredentials:
         if not self._has_key:
-            raise Conflict("this stage has no key for credentials: deploy its resources with Key=kms")
+            raise Conflict("this stage has no key for credentials: deploy its resources with Key=customer")
         blob = b"".join((_seal(tenant, connection_id), plaintext_of(credentials)))
         return SealedCredentials(tenant, connection_id, base64.b64encode(blob).decode())
 

@@ -43,7 +43,7 @@ _MODELS: dict[type[Any], type[Item]] = {
 
 KEPT_SIGNALS = 90 * 86400
 KEPT_AUDIT = 400 * 86400
-"""Seconds: signals explain recent decisions, the audit log a year and its close. All else is kept for good."""
+"""Seconds: signals explain recent decisions, the audit log a year and its close. All else stays for good."""
 
 
 def record_item(tenant: str, record: Record) -> Item:

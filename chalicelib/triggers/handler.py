@@ -1,5 +1,6 @@
 """The one decorator of all handlers: log context, metrics, tracing, and what an error means to the caller."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from time import perf_counter
@@ -14,11 +15,24 @@ from chalicelib.messaging.telemetry import invocation, logger, record_of
 
 Handler = Callable[..., Any]
 _INTERNAL = "INTERNAL"
+
+FIRST_USED: dict[str, tuple[str, ...]] = {
+    "heartbeat": ("engines", "ticks"),
+    "market_tick": ("engines", "objects"),
+    "decision_tick": ("engines", "objects", "records"),
+    "realtime_tick": ("engines", "records"),
+    "execute_signals": ("engines", "records"),
+    "record_events": ("records",),
+    "publish_positions": ("events",),
+}
+"""The parts of the World that each function's work begins with."""
+
 _SERVER_ERROR = 500
 
 
 def handled(name: str) -> Callable[[Handler], Handler]:
     """Wrap an event handler. What escapes it makes AWS deliver the event again."""
+    _prepare(name)
 
     def decorate(function: Handler) -> Handler:
         @wraps(function)
@@ -97,6 +111,16 @@ def failure(code: str, error: str, status: int, details: Mapping[str, Any] | Non
     """Return the error envelope of the API."""
     body = {"success": False, "error": error, "details": dict(details or {}), "code": code}
     return Response(body=body, status_code=status)
+
+
+def _prepare(name: str) -> None:
+    """Make, in the function that is being started, what its work begins with.
+
+    A starting container has a whole processor, a working one only the share that its memory buys; and a
+    snapshot or a container held ready keeps what was made by then.
+    """
+    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").endswith(f"-{name}"):
+        wiring.prepare(FIRST_USED.get(name, ()))
 
 
 def _observed(

@@ -88,3 +88,9 @@ def test_rules_that_cannot_be_renewed_stay_and_are_asked_for_a_minute_later(
     assert rules_asked(binance) == 2, "not once more at each call"
     clock.now += RULES_AGAIN_SECONDS + 1
     assert step(feed) == "0.1"
+
+
+def test_the_groups_of_accounts_of_every_market_are_not_asked_for(feed: PublicFeed, binance: Binance) -> None:
+    step(feed)
+    (query,) = (query for path, query in binance.requests if path.endswith("exchangeInfo"))
+    assert query == {"showPermissionSets": "false"}

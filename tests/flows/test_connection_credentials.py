@@ -131,11 +131,11 @@ def test_of_two_creations_at_once_the_loser_leaves_no_credentials() -> None:
 def test_a_stage_without_a_key_makes_no_connection_with_credentials() -> None:
     memory = Memory(has_key=False)
     world = memory_world(memory)
-    with pytest.raises(Conflict, match="deploy its resources with Key=kms"):
+    with pytest.raises(Conflict, match="deploy its resources with Key=customer"):
         create(world, credentials=GIVEN)
     assert not memory.tables.connections
     create(world)
-    with pytest.raises(Conflict, match="deploy its resources with Key=kms"):
+    with pytest.raises(Conflict, match="deploy its resources with Key=customer"):
         put(world, GIVEN)
     assert actions(world) == ["create"]
 

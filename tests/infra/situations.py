@@ -140,7 +140,7 @@ def leave_orders_to_cancel(stage: Deployed) -> None:
         assert order is not None
         stage.world.records.commit(TENANT, [order])
 
-    stage.recorder.before("PutItem", contested.client_order_id, touched)
+    stage.recorder.before("UpdateItem", contested.client_order_id, touched)
 
 
 def end_all(stage: Deployed) -> None:

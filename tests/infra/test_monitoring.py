@@ -18,7 +18,7 @@ from infra.template import lambda_name
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("dev", "prod")
-MOST_ALARMS = 12
+MOST_ALARMS = 10
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:cts-dev-alarms"
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 RESOURCES = ROOT / "infra" / "resources.yaml"

@@ -21,7 +21,7 @@ from tests.infra.inventory import FOLDER, resources_inventory, resources_stack
 STAGES = ("dev", "prod")
 EXPIRING = {"signals", "audit"}
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
-MOST_ALARMS = 12
+MOST_ALARMS = 10
 
 both_stages = pytest.mark.parametrize("stage", STAGES)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.operations import bill_data
-from chalicelib.operations.bill import Books
+from chalicelib.operations.bill import Basis
 from chalicelib.operations.bill_data import Assumptions, PriceTable
 from chalicelib.operations.bill_usage import Profile, Run
 
@@ -51,10 +51,10 @@ def prices(region: str = "us-east-1") -> PriceTable:
     return bill_data.load_prices(bill_data.PRICES, region)
 
 
-def books(given: Profile, always_free: bool = False, **assumed: Any) -> Books:
-    """Return books over a profile, in us-east-1, with some assumptions changed."""
+def basis(given: Profile, always_free: bool = False, **assumed: Any) -> Basis:
+    """Return the basis of bills over a profile, in us-east-1, with some assumptions changed."""
     assumptions: Assumptions = replace(ASSUMPTIONS, **assumed)
-    return Books(prices(), given, assumptions, always_free=always_free)
+    return Basis(prices(), given, assumptions, always_free=always_free)
 
 
 def cents(amount: Decimal) -> Decimal:

@@ -12,7 +12,7 @@ from chalicelib.operations.bill_advice import (
     stopped_engine,
 )
 from chalicelib.operations.bill_scenario import Scenario
-from tests.operations.cost_world import books, cents, profile, run, work
+from tests.operations.cost_world import basis, cents, profile, run, work
 
 BUSY = {
     "realtime": work(100, dynamodb__write_units=3000, cpu_seconds=3),
@@ -26,7 +26,7 @@ SIX = {
     "market": BUSY["market"],
     "heartbeat": BUSY["heartbeat"],
 }
-GIVEN = books(profile(many=run(**BUSY), several=run(6, **SIX)))
+GIVEN = basis(profile(many=run(**BUSY), several=run(6, **SIX)))
 
 
 def test_margins_are_differences_of_bills() -> None:
@@ -75,5 +75,5 @@ def test_the_machine_is_cheaper_from_the_connection_on_that_passes_its_price() -
         for number in (micro.cheaper_from - 1, micro.cheaper_from)
     ]
     assert bills[0] <= micro.cost < bills[1]
-    quiet = books(profile(many=run(heartbeat=work(1)), several=run(6, heartbeat=work(1))))
+    quiet = basis(profile(many=run(heartbeat=work(1)), several=run(6, heartbeat=work(1))))
     assert machines(make_bill(Scenario(), quiet), quiet)[1].cheaper_from is None

@@ -10,7 +10,7 @@ from chalicelib.operations.bill import Bill, Line, make_bill
 from chalicelib.operations.bill_scenario import Scenario
 from chalicelib.operations.bill_usage import Activity
 from chalicelib.operations.bill_workload import Load, billed_seconds
-from tests.operations.cost_world import ASSUMPTIONS, MONTH, books, profile, run, work
+from tests.operations.cost_world import ASSUMPTIONS, MONTH, basis, profile, run, work
 
 RUN_SECONDS = 100 * 300
 PER_MONTH = MONTH / RUN_SECONDS
@@ -28,7 +28,7 @@ def lambda_requests(bill: Bill) -> float:
 
 def test_a_line_is_a_quantity_times_a_price() -> None:
     many = run(realtime=work(1000, dynamodb__write_units=4000, dynamodb__read_units=5000))
-    bill = make_bill(Scenario(), books(profile(many=many), api_reads=0))
+    bill = make_bill(Scenario(), basis(profile(many=many), api_reads=0))
     writes = line(bill, "writes: leases")
     assert writes.quantity == pytest.approx(4000 * PER_MONTH)
     assert float(writes.cost) == pytest.approx(4000 * PER_MONTH * 0.625 / 1e6)
@@ -39,8 +39,8 @@ def test_a_line_is_a_quantity_times_a_price() -> None:
 
 def test_what_is_always_free_is_used_up_line_by_line() -> None:
     many = run(realtime=work(1000))
-    listed = make_bill(Scenario(), books(profile(many=many)))
-    free = make_bill(Scenario(), books(profile(many=many), always_free=True))
+    listed = make_bill(Scenario(), basis(profile(many=many)))
+    free = make_bill(Scenario(), basis(profile(many=many), always_free=True))
     polls = 15 * 43800
     assert line(listed, "idle polls of 3").cost == Decimal(3 * polls) * Decimal("0.40") / 1_000_000
     assert line(free, "idle polls of 3").cost == Decimal(3 * polls - 1_000_000) * Decimal("0.40") / 1_000_000
@@ -71,7 +71,7 @@ def test_candles_are_fetched_at_the_pace_of_the_exchange() -> None:
 
 def test_intervals_and_timeframe_set_how_often_ticks_come() -> None:
     jobs = {kind: work(100, dynamodb__read_units=100) for kind in DEFAULT_INTERVALS}
-    given = books(profile(many=run(**jobs)), api_requests=0)
+    given = basis(profile(many=run(**jobs)), api_requests=0)
 
     def requests(**changes: object) -> float:
         return lambda_requests(make_bill(replace(Scenario(), **changes), given))  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def test_intervals_and_timeframe_set_how_often_ticks_come() -> None:
 def test_connections_multiply_what_is_theirs_and_share_the_rest() -> None:
     one = run(realtime=work(100), health=work(100, dynamodb__read_units=100), market=work(10))
     six = run(6, realtime=work(600), health=work(100, dynamodb__read_units=350), market=work(10))
-    given = books(profile(many=one, one=one, several=six), api_requests=0, api_reads=0)
+    given = basis(profile(many=one, one=one, several=six), api_requests=0, api_reads=0)
     bill = make_bill(replace(Scenario(), connections=11), given)
     assert lambda_requests(bill) == pytest.approx(1100 + 100 + 10)
     assert line(bill, "reads").quantity == pytest.approx((100 + 10 * 50) * PER_MONTH)
@@ -98,7 +98,7 @@ def test_connections_multiply_what_is_theirs_and_share_the_rest() -> None:
 def test_a_stopped_engine_costs_its_part_of_the_scans_only() -> None:
     one = run(realtime=work(100), health=work(100, dynamodb__read_units=100), heartbeat=work(50))
     six = run(6, realtime=work(600), health=work(100, dynamodb__read_units=350), heartbeat=work(50))
-    given = books(profile(many=one, one=one, several=six), api_requests=0)
+    given = basis(profile(many=one, one=one, several=six), api_requests=0)
     running = make_bill(Scenario(), given)
     stopped = make_bill(replace(Scenario(), stopped=1), given)
     changed = [a.what for a, b in zip(running.lines, stopped.lines, strict=True) if a != b]
@@ -110,7 +110,7 @@ def test_a_stopped_engine_costs_its_part_of_the_scans_only() -> None:
 def test_symbols_lie_on_a_line_through_the_two_measured_points() -> None:
     many = run(strategy=work(10, s3__put=100))
     few = run(symbols=20, strategy=work(10, s3__put=20))
-    given = books(profile(many=many, few=few))
+    given = basis(profile(many=many, few=few))
     for symbols, expected in ((100, 100), (20, 20), (60, 60), (200, 200)):
         bill = make_bill(replace(Scenario(), symbols=symbols), given)
         assert line(bill, "snapshots and candles written").quantity == pytest.approx(expected * PER_MONTH)
@@ -119,7 +119,7 @@ def test_symbols_lie_on_a_line_through_the_two_measured_points() -> None:
 def test_activity_of_a_report_replaces_the_measured_one() -> None:
     jobs = {"strategy": {**work(100), ("signal", "dynamodb.write_units"): 1000.0}}
     jobs["execute_signals"] = {**work(100), ("order", "dynamodb.write_units"): 1000.0}
-    given = books(profile(many=run(**jobs)))
+    given = basis(profile(many=run(**jobs)))
     busy = replace(given, activity=Activity(signals=6.0, orders=0.25))
     before, after = make_bill(Scenario(), given), make_bill(Scenario(), busy)
     assert line(after, "writes: signals").quantity == pytest.approx(
@@ -131,7 +131,7 @@ def test_activity_of_a_report_replaces_the_measured_one() -> None:
 
 
 def test_settings_take_their_lines_away() -> None:
-    given = books(profile(many=run(heartbeat=work(100))))
+    given = basis(profile(many=run(heartbeat=work(100))))
     full = make_bill(replace(Scenario(), events="kinesis", key="kms"), given)
     bare = make_bill(replace(Scenario(), auth="rs256", dashboard=False, tracing=False), given)
     services = {one.service for one in full.lines} - {one.service for one in bare.lines}
@@ -141,13 +141,13 @@ def test_settings_take_their_lines_away() -> None:
 
 
 def test_a_second_of_many_invocations_is_traced_once_and_a_twentieth() -> None:
-    given = books(profile(many=run(realtime=work(100))), traced=("realtime_tick",))
+    given = basis(profile(many=run(realtime=work(100))), traced=("realtime_tick",))
     assert line(make_bill(Scenario(), given), "traces").quantity == pytest.approx(100 * PER_MONTH)
     many = make_bill(replace(Scenario(), connections=21), given)
     assert line(many, "traces").quantity == pytest.approx((100 + 2000 / 20) * PER_MONTH)
 
 
 def test_a_traced_heartbeat_has_every_tick_traced() -> None:
-    given = books(profile(many=run(realtime=work(100), heartbeat=work(50))), traced=("heartbeat",))
+    given = basis(profile(many=run(realtime=work(100), heartbeat=work(50))), traced=("heartbeat",))
     many = make_bill(replace(Scenario(), connections=20), given)
     assert line(many, "traces").quantity == pytest.approx((2000 + 50) * PER_MONTH)

@@ -17,6 +17,7 @@ from tests.bench.capacity import (
     write_units,
 )
 from tests.bench.metering import Meter
+from tests.bench.table_meter import TableMeter
 
 REGION = "eu-central-1"
 
@@ -120,14 +121,14 @@ def stored(length: int) -> dict[str, Any]:
 
 def metered(client: Any, *calls: tuple[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Make calls, all but the last outside of an invocation; return what the last one has cost."""
-    meter = Meter("test", {"engines": (), "orders": ("created",), "audit": ()})
+    meter = Meter(TableMeter("test", {"engines": (), "orders": ("created",), "audit": ()}))
     with meter.attached():
         *before, (operation, parameters) = calls
         for name, given in before:
             client._make_api_call(name, given)
-        with meter.invocation("function", 1):
-            with suppress(client.exceptions.ConditionalCheckFailedException):
-                client._make_api_call(operation, parameters)
+        refused = suppress(client.exceptions.ConditionalCheckFailedException)
+        with meter.invocation("function", 1), refused:
+            client._make_api_call(operation, parameters)
     amounts = meter.jobs["function"].amounts
     return {cause: dict(found) for cause, found in amounts.items()}
 

@@ -13,7 +13,7 @@ HELD = json.loads(USAGE.read_text())
 REMEDY = "the code does not cost any more what usage.json says: run python -m tests.bench.bench_usage"
 _NOT_REPEATED = frozenset({"cpu_seconds", "log_bytes", "dynamodb.growth_bytes"})
 _CLOSE = 0.1
-_ALWAYS_ALIKE = {"health": 3, "heartbeat": 1, "indication": 3, "market": 2, "realtime": 6}
+_ALWAYS_ALIKE = {"heartbeat": 1, "indication": 3, "market": 2, "realtime": 6}
 """Calls to DynamoDB of each tick that has no order to send, whatever happens on the market."""
 
 

@@ -72,6 +72,20 @@ def test_many_megabytes_come_in_pages(aws: None, tmp_path: Path) -> None:
     export_stage(one, tmp_path / "out", True, NOW, lambda _: None)
     imported(two, tmp_path / "out")
     assert stored(two) == stored(one)
+    assert sorted(sort for _, sort in stored(two)["audit"]) == [f"{n:03d}" for n in range(70)]
+
+
+def test_what_has_expired_since_is_left_out(aws: None, tmp_path: Path) -> None:
+    """DynamoDB removes it within days, also in the middle of an import."""
+    one, two = made("one"), made("two")
+    times = {"past": NOW + 59, "just": NOW + 60, "future": NOW + 61}
+    items = [
+        {"pk": {"S": "t"}, "sk": {"S": name}, "expires": {"N": str(int(at))}} for name, at in times.items()
+    ]
+    fill(one, {"audit": items}, {})
+    export_stage(one, tmp_path / "out", True, NOW, lambda _: None)
+    imported(two, tmp_path / "out")
+    assert list(stored(two)["audit"]) == [("t", "future")]
 
 
 def test_every_type_of_dynamodb_goes_through_json() -> None:

@@ -149,7 +149,7 @@ def test_a_ciphertext_moved_to_another_place_does_not_open(world: World, place: 
 
 def test_a_stage_without_a_key_says_what_to_do(world: World) -> None:
     with pytest.raises(
-        Conflict, match="no key for credentials: deploy its resources with Key=kms"
+        Conflict, match="no key for credentials: deploy its resources with Key=customer"
     ) as refused:
         world.keyless.seal(TENANT, ACCOUNT, some())
     assert CANARY not in str(refused.value)

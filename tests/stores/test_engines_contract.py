@@ -255,4 +255,4 @@ def test_an_item_of_a_hundred_symbols_stays_below_two_kilobytes(aws: Stores) -> 
     assert stored.settings == settings
     key = {"pk": {"S": TENANT}, "sk": {"S": f"engine#{CONNECTION}"}}
     item = aws.clients["dynamodb"].get_item(TableName=SETTINGS.table("engines"), Key=key)["Item"]
-    assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 2048
+    assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 1536

@@ -162,7 +162,7 @@ def test_a_stage_without_a_key_says_what_to_do(stage: Stage) -> None:
     status, answer = stage.ask("POST", "/connections", WISH)
     assert (status, answer["code"]) == (409, "CONFLICT")
     assert answer["error"].startswith(
-        "this stage has no key for credentials: deploy its resources with Key=kms"
+        "this stage has no key for credentials: deploy its resources with Key=customer"
     )
     assert stage.ask("GET", "/connections")[1]["data"]["items"] == []
     assert stage.ask("POST", "/connections", {**WISH, "credentials": None})[0] // 100 == 2

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
@@ -25,6 +26,9 @@ from chalicelib.triggers.decision_tick import decision_tick
 from chalicelib.triggers.market_tick import market_tick
 
 T0 = 1_618_617_600
+STAGES = count()
+"""A stage for each test: an emulated AWS that others hold open keeps what is in it."""
+
 TENANT, NAME, SYMBOLS = "default", "paper-1", ("BTC/USDT", "ETH/USDT")
 
 
@@ -69,8 +73,9 @@ class Container:
 
 @pytest.fixture
 def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
+    stage = f"warm-{next(STAGES)}"
     for name, value in (
-        ("CTS_STAGE", "warm"),
+        ("CTS_STAGE", stage),
         ("CTS_ACCOUNT", "123456789012"),
         ("CTS_EVENTS", "audit"),
         ("AWS_REGION", "eu-central-1"),
@@ -80,7 +85,7 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        yield Container(Settings(stage="warm", account="123456789012"), monkeypatch)
+        yield Container(Settings(stage=stage, account="123456789012"), monkeypatch)
     wiring.configure(wiring.Overrides())
 
 
