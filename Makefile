@@ -91,7 +91,7 @@ deploy: $(STAMP)
 bench-peers: $(STAMP)
 	$(BIN)/python -m tests.bench.bench_peers
 
-# Counts again what a run costs, into chalicelib/operations/usage.json: some ten minutes.
+# Counts again what a run costs, into chalicelib/operations/cost/usage.json: some ten minutes.
 bench-usage: $(STAMP)
 	$(BIN)/python -m tests.bench.bench_usage
 

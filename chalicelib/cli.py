@@ -13,10 +13,10 @@ EXIT_USAGE = 2
 
 COMMANDS = (
     "chalicelib.local.options",
-    "chalicelib.operations.cost",
-    "chalicelib.operations.doctor",
+    "chalicelib.operations.cost.command",
+    "chalicelib.operations.doctor.command",
     "chalicelib.operations.token",
-    "chalicelib.operations.transfer",
+    "chalicelib.operations.transfer.command",
 )
 """Modules that add a command each: `register(commands)` sets its function as default `command`."""
 

@@ -1,7 +1,7 @@
 """Measures the usage profile that `cts cost` reckons with: `python -m tests.bench.bench_usage`.
 
 Each metered run is a process of its own (`measured_run`); all together take some minutes. The profile goes
-into chalicelib/operations/usage.json. Counts and sizes repeat; processor seconds are this machine's.
+into chalicelib/operations/cost/usage.json. Counts and sizes repeat; processor seconds are this machine's.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.exchanges.ccxt_public import PublicFeed
-from chalicelib.operations.bill_data import USAGE
+from chalicelib.operations.cost.data import USAGE
 from tests.exchanges.binance_loopback import Binance, detour, served
 
 REPOSITORY = Path(__file__).resolve().parents[2]

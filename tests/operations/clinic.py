@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.local.resources import create_resources
-from chalicelib.operations.doctor_findings import Finding, Identity, Site
-from chalicelib.operations.doctor_functions import AUTHORIZER, FUNCTIONS, HEARTBEAT, SOURCES, lambda_names
-from chalicelib.operations.doctor_state import EXPIRING, STREAMS_DEAD_LETTERS
+from chalicelib.operations.doctor.findings import Finding, Identity, Site
+from chalicelib.operations.doctor.functions import AUTHORIZER, FUNCTIONS, HEARTBEAT, SOURCES, lambda_names
+from chalicelib.operations.doctor.state import EXPIRING, STREAMS_DEAD_LETTERS
 from chalicelib.settings import Settings
 from chalicelib.stores.tables import MODELS, table_definition
 from tests.operations.stages import ACCOUNT, REGION, client

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.operations.transfer_export import export_stage
-from chalicelib.operations.transfer_stage import Stage
+from chalicelib.operations.transfer.exporter import export_stage
+from chalicelib.operations.transfer.stage import Stage
 from tests.operations.stages import NOW, OBJECTS, fill, made, on_moto, realistic
 
 

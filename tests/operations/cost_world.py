@@ -4,13 +4,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.operations import bill_data
-from chalicelib.operations.bill import Basis
-from chalicelib.operations.bill_data import Assumptions, PriceTable
-from chalicelib.operations.bill_usage import Profile, Run
+from chalicelib.operations.cost import data
+from chalicelib.operations.cost.bill import Basis
+from chalicelib.operations.cost.data import Assumptions, PriceTable
+from chalicelib.operations.cost.usage import Profile, Run
 
 MONTH = 730 * 3600.0
-ASSUMPTIONS = bill_data.load_assumptions(bill_data.ASSUMPTIONS)
+ASSUMPTIONS = data.load_assumptions(data.ASSUMPTIONS)
 
 
 def run(connections: int = 1, symbols: int = 100, **jobs: dict[tuple[str, str], float]) -> Run:
@@ -48,7 +48,7 @@ def profile(**runs: Run) -> Profile:
 
 
 def prices(region: str = "us-east-1") -> PriceTable:
-    return bill_data.load_prices(bill_data.PRICES, region)
+    return data.load_prices(data.PRICES, region)
 
 
 def basis(given: Profile, always_free: bool = False, **assumed: Any) -> Basis:

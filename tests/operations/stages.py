@@ -11,8 +11,8 @@ from typing import Any
 from botocore.session import Session
 from moto import mock_aws
 
-from chalicelib.operations.transfer_import import Wish, import_stage
-from chalicelib.operations.transfer_stage import TABLES, Stage
+from chalicelib.operations.transfer.importer import Wish, import_stage
+from chalicelib.operations.transfer.stage import TABLES, Stage
 from chalicelib.settings import Settings
 from chalicelib.stores.tables import MODELS, table_definition
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from chalicelib.operations.bill import make_bill
-from chalicelib.operations.bill_advice import (
+from chalicelib.operations.cost.advice import (
     machines,
     next_connection,
     nothing_running,
     savings,
     stopped_engine,
 )
-from chalicelib.operations.bill_scenario import Scenario
+from chalicelib.operations.cost.bill import make_bill
+from chalicelib.operations.cost.scenario import Scenario
 from tests.operations.cost_world import basis, cents, profile, run, work
 
 BUSY = {

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from chalicelib.domain.cadence import DEFAULT_INTERVALS
-from chalicelib.operations.bill import Bill, Line, make_bill
-from chalicelib.operations.bill_scenario import Scenario
-from chalicelib.operations.bill_usage import Activity
-from chalicelib.operations.bill_workload import Load, billed_seconds
+from chalicelib.operations.cost.bill import Bill, Line, make_bill
+from chalicelib.operations.cost.scenario import Scenario
+from chalicelib.operations.cost.usage import Activity
+from chalicelib.operations.cost.workload import Load, billed_seconds
 from tests.operations.cost_world import ASSUMPTIONS, MONTH, basis, profile, run, work
 
 RUN_SECONDS = 100 * 300

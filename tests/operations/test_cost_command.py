@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from chalicelib import cli
-from chalicelib.operations import bill_data
+from chalicelib.operations.cost import data
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COST = "chalicelib.operations.cost"
+COST = "chalicelib.operations.cost.command"
 WIRED = cli.COMMANDS
 
 
@@ -69,7 +69,7 @@ def test_options_change_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_prices_and_assumptions_can_be_given(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    table = json.loads(bill_data.PRICES.read_text())
+    table = json.loads(data.PRICES.read_text())
     table["regions"]["eu-central-1"]["cloudwatch.dashboards"]["price"] = "13.00"
     prices = tmp_path / "prices.json"
     prices.write_text(json.dumps(table))

@@ -11,12 +11,12 @@ import yaml
 
 from chalicelib.errors import UsageError
 from chalicelib.exchanges.ccxt_public import REQUESTS_PER_SECOND
-from chalicelib.operations import bill_data, bill_usage
-from chalicelib.operations.bill_scenario import Scenario, parse_intervals, validate
+from chalicelib.operations.cost import data, usage
+from chalicelib.operations.cost.scenario import Scenario, parse_intervals, validate
 from chalicelib.settings import DEFAULT_REGION
 from infra.template import TRACED
 
-TABLE = json.loads(bill_data.PRICES.read_text())
+TABLE = json.loads(data.PRICES.read_text())
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -43,7 +43,7 @@ def test_always_free_amounts_are_drawn_on_by_some_unit() -> None:
 
 def test_an_unknown_region_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="no prices of mars-north-1: use us-east-1"):
-        bill_data.load_prices(bill_data.PRICES, "mars-north-1")
+        data.load_prices(data.PRICES, "mars-north-1")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"regions": {"us-east-1": {}}, "units": {"a": {}}}'])
@@ -51,26 +51,26 @@ def test_broken_files_are_refused_in_one_line(tmp_path: Path, content: str) -> N
     broken = tmp_path / "broken.json"
     broken.write_text(content)
     for load in (
-        lambda: bill_data.load_prices(broken, "us-east-1"),
-        lambda: bill_usage.load_usage(broken),
-        lambda: bill_data.load_assumptions(broken),
-        lambda: bill_usage.activity_of_report(broken, 300, 1),
+        lambda: data.load_prices(broken, "us-east-1"),
+        lambda: usage.load_usage(broken),
+        lambda: data.load_assumptions(broken),
+        lambda: usage.activity_of_report(broken, 300, 1),
     ):
         with pytest.raises(UsageError, match=r"broken\.json"):
             load()
     with pytest.raises(UsageError, match="No such file"):
-        bill_data.load_prices(tmp_path / "absent.json", "us-east-1")
+        data.load_prices(tmp_path / "absent.json", "us-east-1")
 
 
 def test_the_activity_of_a_report_is_per_candle_and_connection(tmp_path: Path) -> None:
     report = tmp_path / "out.json"
     held = {"virtual_seconds": 3000, "signals": {"emitted": 40}, "orders": {"FILLED": 5, "REJECTED": 1}}
     report.write_text(json.dumps(held))
-    assert bill_usage.activity_of_report(report, 300, 2) == bill_usage.Activity(2.0, 0.3)
+    assert usage.activity_of_report(report, 300, 2) == usage.Activity(2.0, 0.3)
 
 
 def test_assumptions_fit_the_code() -> None:
-    assumed = bill_data.load_assumptions(bill_data.ASSUMPTIONS)
+    assumed = data.load_assumptions(data.ASSUMPTIONS)
     assert assumed.exchange in REQUESTS_PER_SECOND
     assert assumed.memory_megabytes["*"] >= 128
 
@@ -90,13 +90,13 @@ def test_alarms_and_metrics_are_as_many_as_the_infrastructure_has() -> None:
     alarms += [one["properties"] for one in ours.values()]
     from chalicelib.messaging.telemetry import METRICS
 
-    assumed = bill_data.load_assumptions(bill_data.ASSUMPTIONS)
+    assumed = data.load_assumptions(data.ASSUMPTIONS)
     assert sum(map(_metrics, alarms)) == assumed.alarms
     assert len(METRICS) == assumed.metrics
 
 
 def test_traced_functions_are_those_of_the_deployed_template() -> None:
-    assert set(bill_data.load_assumptions(bill_data.ASSUMPTIONS).traced) == TRACED
+    assert set(data.load_assumptions(data.ASSUMPTIONS).traced) == TRACED
 
 
 def _metrics(alarm: dict[str, Any]) -> int:
@@ -108,11 +108,11 @@ def test_memory_comes_from_the_stage_of_the_configuration(tmp_path: Path) -> Non
     functions = {"market_tick": {"lambda_memory_size": 256}, "api_handler": {"lambda_timeout": 29}}
     held = {"lambda_memory_size": 512, "stages": {"dev": {"lambda_functions": functions}, "prod": {}}}
     config.write_text(json.dumps(held))
-    assert bill_data.memory_of_stage(config, "dev") == {"*": 512, "market_tick": 256}
-    assert bill_data.memory_of_stage(config, "prod") == {"*": 512}
-    assert bill_data.memory_of_stage(tmp_path / "absent.json", "dev") == {}
+    assert data.memory_of_stage(config, "dev") == {"*": 512, "market_tick": 256}
+    assert data.memory_of_stage(config, "prod") == {"*": 512}
+    assert data.memory_of_stage(tmp_path / "absent.json", "dev") == {}
     with pytest.raises(UsageError, match="no stage 'test': use dev, prod"):
-        bill_data.memory_of_stage(config, "test")
+        data.memory_of_stage(config, "test")
 
 
 def test_intervals_are_parsed_with_defaults_for_the_others() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.cadence import DEFAULT_INTERVALS, PER_CANDLE, TICK_KINDS
-from chalicelib.operations.bill_data import USAGE
+from chalicelib.operations.cost.data import USAGE
 from tests.bench.bench_usage import CHECK, metered
 
 HELD = json.loads(USAGE.read_text())

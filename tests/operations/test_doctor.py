@@ -12,9 +12,9 @@ import pytest
 from botocore.session import Session
 
 from chalicelib.errors import UsageError
-from chalicelib.operations import doctor as command
-from chalicelib.operations.doctor import Examination, doctor, examine
-from chalicelib.operations.doctor_findings import Check, Finding, Site, run
+from chalicelib.operations.doctor import command
+from chalicelib.operations.doctor.command import Examination, doctor, examine
+from chalicelib.operations.doctor.findings import Check, Finding, Site, run
 from tests.exchanges.binance_loopback import Binance, detour, served
 from tests.operations.clinic import Clinic
 from tests.operations.stages import REGION

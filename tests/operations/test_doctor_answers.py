@@ -11,8 +11,8 @@ from chalicelib.domain.codec import to_plain
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Beat, Engine, engine_subject
 from chalicelib.domain.lifecycle import Status
-from chalicelib.operations import doctor_account, doctor_state
-from chalicelib.operations.doctor_findings import Check, Finding, Site, run
+from chalicelib.operations.doctor import account, state
+from chalicelib.operations.doctor.findings import Check, Finding, Site, run
 from chalicelib.stores.engines import DynamoEngineStore
 from chalicelib.stores.tables import bind_tables
 from tests.operations.clinic import Clinic, only
@@ -29,7 +29,7 @@ def _engine(clinic: Clinic, status: Status, beat: Beat) -> Finding:
     store.create(Engine(engine_subject("acme", "desk-1"), status, 0.0, settings=settings, beats=beats))
     store.create(Engine(engine_subject("acme", "desk-2"), Status.STOPPED))
     site = clinic.site
-    return only(doctor_state.engines(Site(site.settings, site.exchange, site.clients, now=lambda: NOW)))
+    return only(state.engines(Site(site.settings, site.exchange, site.clients, now=lambda: NOW)))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_aws_refuses_is_said_with_what_helps(
 ) -> None:
     clinic = Clinic()
     monkeypatch.setattr(clinic.aws["dynamodb"], "describe_table", _refused(code, message))
-    (finding,) = run([Check("table orders", partial(doctor_state.table, name="orders"))], clinic.site, 5)
+    (finding,) = run([Check("table orders", partial(state.table, name="orders"))], clinic.site, 5)
     assert finding.state == "fail"
     assert finding.found.startswith(found)
     assert remedy in finding.remedy
@@ -89,6 +89,6 @@ def test_a_bucket_that_can_not_be_looked_at(
 ) -> None:
     clinic = Clinic()
     monkeypatch.setattr(clinic.aws["s3"], "head_bucket", _refused(code))
-    finding = doctor_account.bucket(clinic.site)
+    finding = account.bucket(clinic.site)
     assert finding.state == "fail"
     assert remedy in finding.remedy

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.operations import doctor_functions
-from chalicelib.operations.doctor_findings import Finding
+from chalicelib.operations.doctor import functions
+from chalicelib.operations.doctor.findings import Finding
 from tests.operations.clinic import Clinic
 from tests.operations.commands import unreal
 from tests.operations.stages import REGION
@@ -16,7 +16,7 @@ MARKET = "arn:aws:sqs:eu-central-1:123456789012:cts-dev-market-tick"
 
 
 def by_name(clinic: Clinic) -> dict[str, Finding]:
-    return {finding.name: finding for finding in doctor_functions.functions(clinic.site)}
+    return {finding.name: finding for finding in functions.functions(clinic.site)}
 
 
 def test_functions_that_are_there(aws: None) -> None:
@@ -48,13 +48,13 @@ def test_the_function_of_the_api_has_two_names(aws: None) -> None:
     clinic.make_functions("api_handler")
     lambda_ = clinic.aws["lambda"]
     found = lambda_.get_function_configuration(FunctionName="cts-trade-engine-dev-api_handler")
-    known = doctor_functions.configuration(clinic.site, "api_handler")
+    known = functions.configuration(clinic.site, "api_handler")
     assert known is not None
     assert known["FunctionArn"] == found["FunctionArn"]
     lambda_.delete_function(FunctionName="cts-trade-engine-dev-api_handler")
-    assert doctor_functions.configuration(clinic.site, "api_handler") is None
+    assert functions.configuration(clinic.site, "api_handler") is None
     clinic.make_functions("api_handler", short=True)
-    known = doctor_functions.configuration(clinic.site, "api_handler")
+    known = functions.configuration(clinic.site, "api_handler")
     assert known is not None
     assert known["FunctionName"] == "cts-trade-engine-dev"
 
@@ -86,7 +86,7 @@ def _sourced(clinic: Clinic, **changes: Any) -> Finding:
     clinic.aws["sqs"].create_queue(QueueName="cts-dev-market-tick")
     clinic.make_functions("market_tick")
     uuid = clinic.make_source("market_tick", MARKET, **changes)
-    finding = doctor_functions.queue_source(clinic.site, "market_tick")
+    finding = functions.queue_source(clinic.site, "market_tick")
     assert unreal(finding.remedy) == []
     return replace(finding, remedy=finding.remedy.replace(uuid, "UUID"))
 
@@ -98,7 +98,7 @@ def test_a_source_that_works(aws: None) -> None:
 
 
 def test_a_source_that_is_missing(aws: None) -> None:
-    finding = doctor_functions.queue_source(Clinic().site, "market_tick")
+    finding = functions.queue_source(Clinic().site, "market_tick")
     assert (finding.state, finding.found) == ("fail", "nothing brings cts-dev-market-tick to it")
     assert finding.remedy == DEPLOY
 
@@ -108,7 +108,7 @@ def test_a_source_of_another_function_does_not_count(aws: None) -> None:
     clinic.aws["sqs"].create_queue(QueueName="cts-dev-market-tick")
     clinic.make_functions("decision_tick")
     clinic.make_source("decision_tick", MARKET)
-    assert doctor_functions.queue_source(clinic.site, "market_tick").state == "fail"
+    assert functions.queue_source(clinic.site, "market_tick").state == "fail"
 
 
 def test_a_source_that_is_switched_off(aws: None) -> None:
@@ -126,29 +126,29 @@ def test_a_source_that_loses_what_fails(aws: None) -> None:
 def test_the_stream_of_positions_calls_its_function(aws: None) -> None:
     clinic = Clinic()
     clinic.make_table("positions")
-    assert doctor_functions.table_source(clinic.site).state == "fail"
+    assert functions.table_source(clinic.site).state == "fail"
     clinic.make_functions("publish_positions")
     clinic.make_source("publish_positions", clinic.stream_arn())
-    assert doctor_functions.table_source(clinic.site).state == "ok"
+    assert functions.table_source(clinic.site).state == "ok"
 
 
 def test_the_stream_of_events_calls_its_function_where_there_is_one(aws: None) -> None:
     clinic = Clinic(events="kinesis")
-    assert doctor_functions.stream_source(clinic.site).found == "nothing brings stream/cts-dev-events to it"
-    assert doctor_functions.stream_source(Clinic().site).state == "skipped"
+    assert functions.stream_source(clinic.site).found == "nothing brings stream/cts-dev-events to it"
+    assert functions.stream_source(Clinic().site).state == "skipped"
 
 
 def test_the_schedule(aws: None) -> None:
     clinic = Clinic()
     clinic.make_functions("heartbeat")
-    missing = doctor_functions.schedule(clinic.site)
+    missing = functions.schedule(clinic.site)
     assert (missing.state, missing.remedy) == ("fail", DEPLOY)
     name = clinic.make_rule("rate(5 minutes)")
-    assert "fires by rate(5 minutes), not rate(1 minute)" in doctor_functions.schedule(clinic.site).found
+    assert "fires by rate(5 minutes), not rate(1 minute)" in functions.schedule(clinic.site).found
     clinic.make_rule()
-    assert doctor_functions.schedule(clinic.site).state == "ok"
+    assert functions.schedule(clinic.site).state == "ok"
     clinic.aws["events"].disable_rule(Name=name)
-    finding = doctor_functions.schedule(clinic.site)
+    finding = functions.schedule(clinic.site)
     assert (finding.state, finding.remedy) == ("fail", f"aws events enable-rule --name {name}")
     assert unreal(finding.remedy) == []
 
@@ -156,7 +156,7 @@ def test_the_schedule(aws: None) -> None:
 def test_an_api_whose_routes_all_ask_for_a_token(aws: None) -> None:
     clinic = Clinic()
     clinic.make_api()
-    finding = doctor_functions.api(clinic.site)
+    finding = functions.api(clinic.site)
     assert finding.state == "ok"
     assert f".execute-api.{REGION}.amazonaws.com/api, every route asks" in finding.found
 
@@ -164,7 +164,7 @@ def test_an_api_whose_routes_all_ask_for_a_token(aws: None) -> None:
 def test_an_api_with_an_open_route(aws: None) -> None:
     clinic = Clinic()
     clinic.make_api(open_route=True)
-    finding = doctor_functions.api(clinic.site)
+    finding = functions.api(clinic.site)
     assert (finding.state, finding.found) == ("fail", "open to everybody: POST /positions")
 
 
@@ -172,11 +172,11 @@ def test_an_api_with_an_open_route(aws: None) -> None:
 def test_an_api_of_another_stage_is_not_ours(aws: None, authorizer: str) -> None:
     clinic = Clinic()
     clinic.make_api(authorizer)
-    finding = doctor_functions.api(clinic.site)
+    finding = functions.api(clinic.site)
     assert (finding.state, finding.found) == ("fail", "no API asks the authorizer of stage dev")
 
 
 def test_the_authorizer_may_be_called_by_its_alias(aws: None) -> None:
     clinic = Clinic()
     clinic.make_api("cts-trade-engine-dev-authorize:live")
-    assert doctor_functions.api(clinic.site).state == "ok"
+    assert functions.api(clinic.site).state == "ok"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.operations import doctor, token, transfer
-from chalicelib.operations.doctor_account import new_secret
+from chalicelib.operations import token
+from chalicelib.operations.doctor import command as doctor
+from chalicelib.operations.doctor.account import new_secret
+from chalicelib.operations.transfer import command as transfer
 from tests.operations.commands import blocks, counted, unreal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +70,7 @@ def test_links_lead_somewhere() -> None:
     for path, anchor in re.findall(r"\]\(([a-z.]*)#?([a-z-]*)\)", PAGE):
         assert not path or (ROOT / "docs" / path).is_file()
         assert not anchor or anchor in own
-    sources = (ROOT / "chalicelib" / "operations").glob("doctor*.py")
+    sources = (ROOT / "chalicelib" / "operations" / "doctor").glob("*.py")
     text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
     text = text.replace("{RUNBOOK}", "docs/runbook.md")
     named = re.findall(r"docs/(operations|runbook)\.md#([a-z-]+)", text)

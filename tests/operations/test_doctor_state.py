@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.operations import doctor_account, doctor_state
-from chalicelib.operations.doctor_findings import Check, Site, run
+from chalicelib.operations.doctor import account, state
+from chalicelib.operations.doctor.findings import Check, Site, run
 from chalicelib.settings import EXECUTE_QUEUE
 from chalicelib.stores.tables import table_definition
 from tests.operations.clinic import Clinic, with_settings
@@ -82,7 +82,7 @@ def _key(change: str, **more: Any) -> Callable[[Clinic], object]:
     return make
 
 
-table, queue = partial(partial, doctor_state.table), partial(partial, doctor_state.queue)
+table, queue = partial(partial, state.table), partial(partial, state.queue)
 market = queue(name="market-tick")
 
 BROKEN: dict[str, Case] = {
@@ -146,54 +146,54 @@ BROKEN: dict[str, Case] = {
         "for 30 s, not 60",
         "--attributes VisibilityTimeout=60$",
     ),
-    "no bucket": (lambda _: None, doctor_account.bucket, "fail", "is missing", "^make infra"),
+    "no bucket": (lambda _: None, account.bucket, "fail", "is missing", "^make infra"),
     "a bucket without walls": (
         _open,
-        doctor_account.bucket,
+        account.bucket,
         "fail",
         "may become public",
         "put-public-access",
     ),
     "a bucket with a hole": (
         _half_open,
-        doctor_account.bucket,
+        account.bucket,
         "fail",
         "no BlockPublicPolicy$",
         "BlockPublicPolicy=true",
     ),
     "a disabled key": (
         _key("disable_key"),
-        doctor_account.key,
+        account.key,
         "fail",
         "is Disabled",
         "^aws kms enable-key ",
     ),
     "a key on its way out": (
         _key("schedule_key_deletion"),
-        doctor_account.key,
+        account.key,
         "fail",
         "is PendingDeletion",
         "^aws kms cancel-key-deletion .* && aws kms enable-key ",
     ),
     "a key for ever": (
         _key("disable_key_rotation"),
-        doctor_account.key,
+        account.key,
         "warn",
         "never rotated",
         "^aws kms enable-key-rotation ",
     ),
-    "no key in dev": (lambda _: None, doctor_account.key, "skipped", "trades on paper", "^$"),
-    "no secret": (lambda _: None, doctor_account.secret, "fail", "is missing", "^make infra"),
+    "no key in dev": (lambda _: None, account.key, "skipped", "trades on paper", "^$"),
+    "no secret": (lambda _: None, account.secret, "fail", "is missing", "^make infra"),
     "a short secret": (
         lambda clinic: clinic.make_secret("abcdefghijklmnop"),
-        doctor_account.secret,
+        account.secret,
         "fail",
         "can be guessed: 16 bytes",
         "put-secret-value --secret-id cts-dev-jwt --secret-string",
     ),
     "a secret of one letter": (
         lambda clinic: clinic.make_secret("a" * 64),
-        doctor_account.secret,
+        account.secret,
         "fail",
         "can be guessed: 64 bytes, 1 different",
         "put-secret-value",
@@ -216,11 +216,11 @@ def test_what_is_wrong_is_found_with_its_remedy(aws: None, what: str) -> None:
 def test_in_production_more_is_asked_for(aws: None) -> None:
     clinic = Clinic(stage="prod")
     clinic.make_table("orders")
-    finding = doctor_state.table(clinic.site, "orders")
+    finding = state.table(clinic.site, "orders")
     assert (finding.state, finding.found) == ("warn", "cts-prod-orders is not protected from deletion")
     assert finding.remedy.endswith("update-table --table-name cts-prod-orders --deletion-protection-enabled")
     assert unreal(finding.remedy) == []
-    missing = doctor_account.key(clinic.site)
+    missing = account.key(clinic.site)
     assert (missing.state, missing.remedy) == ("fail", "make infra STAGE=prod")
 
 
@@ -230,36 +230,36 @@ def test_a_table_that_is_not_ready_is_waited_for(aws: None, monkeypatch: pytest.
     described = clinic.aws["dynamodb"].describe_table(TableName="cts-dev-orders")
     described["Table"]["TableStatus"] = "CREATING"
     monkeypatch.setattr(clinic.aws["dynamodb"], "describe_table", lambda **_: described)
-    finding = doctor_state.table(clinic.site, "orders")
+    finding = state.table(clinic.site, "orders")
     assert (finding.state, finding.found) == ("fail", "cts-dev-orders is CREATING")
 
 
 def test_a_stage_without_a_key_by_choice_is_no_failure(aws: None) -> None:
     site = with_settings(Clinic(stage="prod").site, key_alias="none")
-    assert doctor_account.key(site).state == "skipped"
+    assert account.key(site).state == "skipped"
 
 
 def test_the_secret_is_never_shown(aws: None) -> None:
     clinic = Clinic()
     clinic.make_secret("weak secret, never shown")
-    assert "weak" not in repr(doctor_account.secret(clinic.site))
+    assert "weak" not in repr(account.secret(clinic.site))
 
 
 def test_tokens_of_an_issuer_need_no_secret(aws: None) -> None:
     clinic = Clinic()
     clinic.make_functions("authorize", CTS_AUTH_ALGORITHM="RS256")
-    assert doctor_account.secret(clinic.site).state == "skipped"
+    assert account.secret(clinic.site).state == "skipped"
 
 
 def test_dead_letters_are_counted_and_a_lost_signal_is_a_failure(aws: None) -> None:
     clinic = Clinic()
     sqs = clinic.aws["sqs"]
-    assert doctor_state.dead_letters(clinic.site).state == "ok"
+    assert state.dead_letters(clinic.site).state == "ok"
     for name in ("market-tick-dlq", "streams-dlq"):
         sqs.create_queue(QueueName=f"cts-dev-{name}")
         clinic.send(name)
     clinic.send("streams-dlq")
-    finding = doctor_state.dead_letters(clinic.site)
+    finding = state.dead_letters(clinic.site)
     assert finding.state == "warn"
     assert finding.found == "1 in cts-dev-market-tick-dlq, 2 in cts-dev-streams-dlq"
     assert finding.remedy.startswith("docs/runbook.md#dead-letters")
@@ -267,16 +267,16 @@ def test_dead_letters_are_counted_and_a_lost_signal_is_a_failure(aws: None) -> N
     assert finding.remedy.endswith("--source-arn " + clinic.site.arn("sqs", "cts-dev-market-tick-dlq"))
     sqs.create_queue(QueueName="cts-dev-execute-signals-dlq.fifo", Attributes={"FifoQueue": "true"})
     clinic.send("execute-signals-dlq.fifo", MessageGroupId="g", MessageDeduplicationId="d")
-    assert doctor_state.dead_letters(clinic.site).state == "fail"
+    assert state.dead_letters(clinic.site).state == "fail"
 
 
 def test_the_event_stream_is_looked_at_where_the_stage_has_one(aws: None) -> None:
     clinic = Clinic(events="kinesis")
-    assert doctor_state.stream(clinic.site).remedy == "make infra STAGE=dev"
+    assert state.stream(clinic.site).remedy == "make infra STAGE=dev"
     clinic.aws["kinesis"].create_stream(StreamName="cts-dev-events", ShardCount=2)
-    assert doctor_state.stream(clinic.site).found == "cts-dev-events, 2 shards open"
-    assert doctor_state.stream(Clinic().site).state == "skipped"
+    assert state.stream(clinic.site).found == "cts-dev-events, 2 shards open"
+    assert state.stream(Clinic().site).state == "skipped"
 
 
 def test_every_queue_is_looked_at() -> None:
-    assert doctor_state.QUEUES == ("market-tick", "realtime-tick", "decision-tick", EXECUTE_QUEUE)
+    assert state.QUEUES == ("market-tick", "realtime-tick", "decision-tick", EXECUTE_QUEUE)

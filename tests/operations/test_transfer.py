@@ -10,11 +10,11 @@ import pytest
 
 from chalicelib.domain.lifecycle import Status
 from chalicelib.errors import Conflict, UsageError
-from chalicelib.operations import transfer
-from chalicelib.operations.transfer_export import export_stage
-from chalicelib.operations.transfer_format import from_json, read_manifest, to_json
-from chalicelib.operations.transfer_import import same_key
-from chalicelib.operations.transfer_stage import TABLES, Stage
+from chalicelib.operations.transfer import command as transfer
+from chalicelib.operations.transfer.exporter import export_stage
+from chalicelib.operations.transfer.format import from_json, read_manifest, to_json
+from chalicelib.operations.transfer.importer import same_key
+from chalicelib.operations.transfer.stage import TABLES, Stage
 from chalicelib.stores.engines import DynamoEngineStore
 from chalicelib.stores.records import DynamoRecordStore
 from chalicelib.stores.tables import bind_tables

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import Conflict, Retryable, UsageError
-from chalicelib.operations.transfer_format import file_name
-from chalicelib.operations.transfer_import import Wish, import_stage
-from chalicelib.operations.transfer_stage import Stage
-from chalicelib.operations.transfer_write import ATTEMPTS
+from chalicelib.operations.transfer.format import file_name
+from chalicelib.operations.transfer.importer import Wish, import_stage
+from chalicelib.operations.transfer.stage import Stage
+from chalicelib.operations.transfer.write import ATTEMPTS
 from tests.operations.stages import NOW, imported, made, objects, stored
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.local.event_shapes import ACCOUNT
 from chalicelib.local.resources import create_resources
-from chalicelib.operations import transfer
-from chalicelib.operations.transfer_stage import Stage, open_stage
+from chalicelib.operations.transfer import command as transfer
+from chalicelib.operations.transfer.stage import Stage, open_stage
 from chalicelib.settings import Settings
 from tests.local.emulated import Clients, started
 from tests.operations.stages import STATE, fill, objects, realistic, stored

@@ -6,8 +6,8 @@ knows policies of users and roles, not all conditions, so what it denies is a wa
 
 from botocore.exceptions import ClientError
 
-from chalicelib.operations.doctor_errors import code_of
-from chalicelib.operations.doctor_findings import Check, Finding, Site
+from chalicelib.operations.doctor.errors import code_of
+from chalicelib.operations.doctor.findings import Check, Finding, Site
 
 NAME = "permissions"
 _REMEDY = "ask an administrator for the rights of docs/operations.md#permissions"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.settings import DEFAULT_REGION
 
 if TYPE_CHECKING:
-    from chalicelib.operations.bill import Basis
-    from chalicelib.operations.bill_scenario import Scenario
+    from chalicelib.operations.cost.bill import Basis
+    from chalicelib.operations.cost.scenario import Scenario
 
 _CONFIG = Path(".chalice") / "config.json"
 
@@ -57,8 +57,8 @@ def register(commands: Any) -> None:
 def cost(given: argparse.Namespace) -> int:
     """Print the bill; UsageError says what is wrong with an option or a file."""
     # Not at the top: numpy comes with them, and the other commands must not wait for it.
-    from chalicelib.operations.bill_print import as_json, show
-    from chalicelib.operations.bill_report import make_report
+    from chalicelib.operations.cost.page import as_json, show
+    from chalicelib.operations.cost.report import make_report
 
     report = make_report(_scenario(given), _basis(given))
     if given.json:
@@ -69,8 +69,8 @@ def cost(given: argparse.Namespace) -> int:
 
 
 def _scenario(given: argparse.Namespace) -> "Scenario":
-    from chalicelib.operations.bill_data import memory_of_stage
-    from chalicelib.operations.bill_scenario import Scenario, parse_intervals, validate
+    from chalicelib.operations.cost.data import memory_of_stage
+    from chalicelib.operations.cost.scenario import Scenario, parse_intervals, validate
 
     return validate(
         Scenario(
@@ -93,17 +93,17 @@ def _scenario(given: argparse.Namespace) -> "Scenario":
 
 def _basis(given: argparse.Namespace) -> "Basis":
     from chalicelib.domain.timeframes import timeframe_seconds
-    from chalicelib.operations import bill_data, bill_usage
-    from chalicelib.operations.bill import Basis
+    from chalicelib.operations.cost import data, usage
+    from chalicelib.operations.cost.bill import Basis
 
     activity = None
     if given.report is not None:
         seconds = timeframe_seconds(given.timeframe)
-        activity = bill_usage.activity_of_report(given.report, seconds, given.connections)
+        activity = usage.activity_of_report(given.report, seconds, given.connections)
     return Basis(
-        prices=bill_data.load_prices(given.prices or bill_data.PRICES, given.region),
-        profile=bill_usage.load_usage(given.usage or bill_data.USAGE),
-        assumptions=bill_data.load_assumptions(given.assumptions or bill_data.ASSUMPTIONS),
+        prices=data.load_prices(given.prices or data.PRICES, given.region),
+        profile=usage.load_usage(given.usage or data.USAGE),
+        assumptions=data.load_assumptions(given.assumptions or data.ASSUMPTIONS),
         activity=activity,
         always_free=given.free_tier,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chalicelib.domain.codec import from_plain
 from chalicelib.errors import CtsError, UsageError
-from chalicelib.operations.transfer_format import (
+from chalicelib.operations.transfer.format import (
     Lines,
     Manifest,
     ObjectFile,
@@ -15,7 +15,7 @@ from chalicelib.operations.transfer_format import (
     read_lines,
     table_file,
 )
-from chalicelib.operations.transfer_stage import TABLES, working_name
+from chalicelib.operations.transfer.stage import TABLES, working_name
 
 _CREDENTIALS = "#credentials"
 """End of the partition in which the connections table keeps encrypted credentials."""

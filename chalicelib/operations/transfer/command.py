@@ -57,9 +57,9 @@ def _add_stage(parser: argparse.ArgumentParser, what: str) -> None:
 
 def export_command(given: argparse.Namespace) -> int:
     """Export as the command line says."""
-    from chalicelib.operations.doctor_errors import explained
-    from chalicelib.operations.transfer_export import export_stage
-    from chalicelib.operations.transfer_stage import open_stage
+    from chalicelib.operations.doctor.errors import explained
+    from chalicelib.operations.transfer.exporter import export_stage
+    from chalicelib.operations.transfer.stage import open_stage
 
     with explained():
         stage = open_stage(given.stage, given.region)
@@ -74,9 +74,9 @@ def export_command(given: argparse.Namespace) -> int:
 
 def import_command(given: argparse.Namespace) -> int:
     """Import as the command line says."""
-    from chalicelib.operations.doctor_errors import explained
-    from chalicelib.operations.transfer_import import Wish, import_stage
-    from chalicelib.operations.transfer_stage import open_stage
+    from chalicelib.operations.doctor.errors import explained
+    from chalicelib.operations.transfer.importer import Wish, import_stage
+    from chalicelib.operations.transfer.stage import open_stage
 
     with explained():
         stage = open_stage(given.stage, given.region)

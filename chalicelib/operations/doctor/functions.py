@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.operations.doctor_errors import code_of
-from chalicelib.operations.doctor_findings import Check, Finding, Site
+from chalicelib.operations.doctor.errors import code_of
+from chalicelib.operations.doctor.findings import Check, Finding, Site
 from chalicelib.settings import EXECUTE_QUEUE
 
 APP = "cts-trade-engine"

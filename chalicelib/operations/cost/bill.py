@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from chalicelib.domain.cadence import TICK_QUEUES
-from chalicelib.operations.bill_data import Assumptions, PriceTable
-from chalicelib.operations.bill_scenario import Scenario
-from chalicelib.operations.bill_usage import Activity, Profile
-from chalicelib.operations.bill_workload import (
+from chalicelib.operations.cost.data import Assumptions, PriceTable
+from chalicelib.operations.cost.scenario import Scenario
+from chalicelib.operations.cost.usage import Activity, Profile
+from chalicelib.operations.cost.workload import (
     EXECUTE,
     Load,
     Workload,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chalicelib.operations.bill import Basis, Bill, make_bill
-from chalicelib.operations.bill_advice import (
+from chalicelib.operations.cost.advice import (
     Machine,
     Saving,
     machines,
@@ -13,7 +12,8 @@ from chalicelib.operations.bill_advice import (
     savings,
     stopped_engine,
 )
-from chalicelib.operations.bill_scenario import Scenario
+from chalicelib.operations.cost.bill import Basis, Bill, make_bill
+from chalicelib.operations.cost.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from chalicelib.domain.engine import Engine, engine_subject
 from chalicelib.domain.health import LEVELS, judge
 from chalicelib.domain.lifecycle import Status
 from chalicelib.local.resources import MOST_RECEIVES, VISIBILITY_SECONDS
-from chalicelib.operations.doctor_errors import code_of
-from chalicelib.operations.doctor_findings import Check, Finding, Site
+from chalicelib.operations.doctor.errors import code_of
+from chalicelib.operations.doctor.findings import Check, Finding, Site
 from chalicelib.settings import EXECUTE_QUEUE, dead_letter_queue
 from chalicelib.stores.engines import DynamoEngineStore
 from chalicelib.stores.tables import MODELS, bind_tables, table_definition

@@ -12,8 +12,8 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from chalicelib.errors import UsageError
-from chalicelib.operations.doctor_errors import code_of
-from chalicelib.operations.transfer_format import (
+from chalicelib.operations.doctor.errors import code_of
+from chalicelib.operations.transfer.format import (
     CHUNK,
     FORMAT,
     OBJECT_INDEX,
@@ -28,7 +28,7 @@ from chalicelib.operations.transfer_format import (
     write_lines,
     write_manifest,
 )
-from chalicelib.operations.transfer_stage import TABLES, Stage
+from chalicelib.operations.transfer.stage import TABLES, Stage
 from chalicelib.settings import SCHEMA
 
 Say = Callable[[str], object]

@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from chalicelib.operations.bill import Bill, Line
-from chalicelib.operations.bill_advice import Machine
-from chalicelib.operations.bill_report import CostReport
+from chalicelib.operations.cost.advice import Machine
+from chalicelib.operations.cost.bill import Bill, Line
+from chalicelib.operations.cost.report import CostReport
 
 NAMED_SAVINGS = 2
 _CENT = Decimal("0.01")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from chalicelib.domain.cadence import DEFAULT_INTERVALS, PER_CANDLE, TICK_KINDS, TICK_QUEUES, TickKind
 from chalicelib.exchanges.ccxt_public import REQUESTS_PER_SECOND
-from chalicelib.operations.bill_data import Assumptions
-from chalicelib.operations.bill_scenario import Scenario
-from chalicelib.operations.bill_usage import INVOCATIONS, MEASURED_TIMEFRAME, RECORDS, Activity, Profile
+from chalicelib.operations.cost.data import Assumptions
+from chalicelib.operations.cost.scenario import Scenario
+from chalicelib.operations.cost.usage import INVOCATIONS, MEASURED_TIMEFRAME, RECORDS, Activity, Profile
 
 SHARED_JOBS = ("heartbeat", "health", "market")
 """Jobs that all connections of a stage share; the others are done for each connection."""

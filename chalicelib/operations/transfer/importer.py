@@ -14,11 +14,11 @@ from chalicelib.domain.engine import Subject
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.records import AuditEntry
 from chalicelib.errors import Conflict, UsageError
-from chalicelib.operations.transfer_check import Checked, check, objects_of
-from chalicelib.operations.transfer_export import Say, export_stage
-from chalicelib.operations.transfer_format import Manifest, from_json, read_lines, read_manifest
-from chalicelib.operations.transfer_stage import TABLES, Item, Stage, working_name
-from chalicelib.operations.transfer_write import Sleep, delete_items, delete_objects, put_items, put_objects
+from chalicelib.operations.transfer.check import Checked, check, objects_of
+from chalicelib.operations.transfer.exporter import Say, export_stage
+from chalicelib.operations.transfer.format import Manifest, from_json, read_lines, read_manifest
+from chalicelib.operations.transfer.stage import TABLES, Item, Stage, working_name
+from chalicelib.operations.transfer.write import Sleep, delete_items, delete_objects, put_items, put_objects
 from chalicelib.settings import SCHEMA
 from chalicelib.stores.records import record_item
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chalicelib.errors import Retryable
-from chalicelib.operations.transfer_format import ObjectFile
-from chalicelib.operations.transfer_stage import Item, Stage
+from chalicelib.operations.transfer.format import ObjectFile
+from chalicelib.operations.transfer.stage import Item, Stage
 
 T = TypeVar("T")
 Sleep = Callable[[float], object]

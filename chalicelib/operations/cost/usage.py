@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.errors import UsageError
-from chalicelib.operations.bill_data import read_json
+from chalicelib.operations.cost.data import read_json
 from chalicelib.settings import EventSink
 
 CAUSES = ("work", "signal", "order")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import CtsError
-from chalicelib.operations.doctor_errors import trouble_of
+from chalicelib.operations.doctor.errors import trouble_of
 from chalicelib.settings import Settings
 
 State = Literal["ok", "warn", "fail", "skipped"]

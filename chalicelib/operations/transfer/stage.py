@@ -11,8 +11,8 @@ from botocore.session import get_session
 from chalicelib.domain.engine import COORDINATOR, engine_subject
 from chalicelib.domain.lifecycle import Status
 from chalicelib.errors import UsageError
-from chalicelib.operations.doctor_errors import code_of
-from chalicelib.operations.doctor_place import stage_settings
+from chalicelib.operations.doctor.errors import code_of
+from chalicelib.operations.doctor.place import stage_settings
 from chalicelib.settings import DEFAULT_STAGE, Settings
 from chalicelib.stores.credentials import NO_KEY
 from chalicelib.stores.tables import MODELS, table_definition

@@ -8,8 +8,8 @@ from typing import Any
 
 from chalicelib.errors import UsageError
 from chalicelib.exchanges.ccxt_public import EXCHANGES, load_exchange_class, reachable
-from chalicelib.operations.doctor_errors import SET_CLOCK
-from chalicelib.operations.doctor_findings import Check, Finding, Site
+from chalicelib.operations.doctor.errors import SET_CLOCK
+from chalicelib.operations.doctor.findings import Check, Finding, Site
 
 DISTRIBUTION = "cts-trade-engine"
 OLDEST_PYTHON, PACKAGING_PYTHON = (3, 11), (3, 12)

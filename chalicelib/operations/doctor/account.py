@@ -6,10 +6,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.operations.doctor_errors import code_of
-from chalicelib.operations.doctor_findings import Check, Finding, Identity, Site
-from chalicelib.operations.doctor_functions import AUTHORIZER, configuration
-from chalicelib.operations.doctor_machine import judged_clock
+from chalicelib.operations.doctor.errors import code_of
+from chalicelib.operations.doctor.findings import Check, Finding, Identity, Site
+from chalicelib.operations.doctor.functions import AUTHORIZER, configuration
+from chalicelib.operations.doctor.machine import judged_clock
 from chalicelib.stores.credentials import NO_KEY
 from chalicelib.triggers.api.auth_settings import secret_name
 from chalicelib.triggers.api.signing_keys import LEAST_SECRET_BYTES

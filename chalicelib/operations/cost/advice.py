@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from chalicelib.domain.cadence import TICK_KINDS, TickKind
 from chalicelib.domain.timeframes import TIMEFRAMES
-from chalicelib.operations.bill import Basis, Bill, make_bill
-from chalicelib.operations.bill_scenario import Scenario
-from chalicelib.operations.bill_workload import workload
+from chalicelib.operations.cost.bill import Basis, Bill, make_bill
+from chalicelib.operations.cost.scenario import Scenario
+from chalicelib.operations.cost.workload import workload
 
 _INTERVAL_STEPS = (10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _MACHINES = ("nano", "micro")

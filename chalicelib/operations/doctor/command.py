@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chalicelib.settings import DEFAULT_STAGE, EventSink
 
 if TYPE_CHECKING:
-    from chalicelib.operations.doctor_findings import Finding, Identity, Site
+    from chalicelib.operations.doctor.findings import Finding, Identity, Site
     from chalicelib.settings import Settings
 
 FIRST_STAGE = "dev"
@@ -69,7 +69,7 @@ def register(commands: Any) -> None:
 
 def doctor(given: argparse.Namespace) -> int:
     """Examine as the command line says and print the findings; 1 if any failed."""
-    from chalicelib.operations.doctor_machine import check_exchange
+    from chalicelib.operations.doctor.machine import check_exchange
 
     check_exchange(given.exchange)
     stage = given.stage or os.environ.get("CTS_STAGE", FIRST_STAGE)
@@ -83,9 +83,9 @@ def open_site(stage: str, region: str | None, exchange: str) -> Site:
     """Return what is to be examined; UsageError without a region, nothing is asked yet."""
     from botocore.session import get_session
 
-    from chalicelib.operations.doctor_errors import explained
-    from chalicelib.operations.doctor_findings import Site
-    from chalicelib.operations.doctor_place import stage_settings
+    from chalicelib.operations.doctor.errors import explained
+    from chalicelib.operations.doctor.findings import Site
+    from chalicelib.operations.doctor.place import stage_settings
 
     session = get_session()
     with explained():
@@ -110,28 +110,22 @@ def _clients(session: Any, settings: Settings) -> Mapping[str, Any]:
 
 def examine(site: Site) -> Examination:
     """Run all checks of a stage: at first who we are, then, if AWS answered, all the rest."""
-    from chalicelib.operations import (
-        doctor_account,
-        doctor_functions,
-        doctor_machine,
-        doctor_permissions,
-        doctor_state,
-    )
-    from chalicelib.operations.doctor_findings import Check, run, skipped
+    from chalicelib.operations.doctor import account, functions, machine, permissions, state
+    from chalicelib.operations.doctor.findings import Check, run, skipped
 
     cloud = (
-        *doctor_account.CHECKS,
-        *doctor_permissions.CHECKS,
-        *doctor_state.CHECKS,
-        *doctor_functions.CHECKS,
+        *account.CHECKS,
+        *permissions.CHECKS,
+        *state.CHECKS,
+        *functions.CHECKS,
     )
     if site.stage == DEFAULT_STAGE:
         reason = "a local run makes and compares its own resources whenever it starts"
-        findings = run(doctor_machine.CHECKS, site, FIRST_SECONDS)
+        findings = run(machine.CHECKS, site, FIRST_SECONDS)
         return Examination(site.stage, site.settings.region, findings + skipped(cloud, reason))
     learned: list[Identity] = []
-    who = Check("credentials", lambda one: doctor_account.credentials(one, learned.append))
-    findings = run((*doctor_machine.CHECKS, who), site, FIRST_SECONDS)
+    who = Check("credentials", lambda one: account.credentials(one, learned.append))
+    findings = run((*machine.CHECKS, who), site, FIRST_SECONDS)
     if not learned:
         return Examination(site.stage, site.settings.region, findings + skipped(cloud, "AWS was not asked"))
     known = _as_deployed(site, learned[0])
@@ -142,7 +136,7 @@ def _as_deployed(site: Site, identity: Identity) -> Site:
     """Return the site as the deployed functions know it; without any, as if there were no event stream."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from chalicelib.operations.doctor_functions import HEARTBEAT, configuration
+    from chalicelib.operations.doctor.functions import HEARTBEAT, configuration
 
     known = replace(site, identity=identity)
     try:
