@@ -1,24 +1,20 @@
 """The Chalice app: registers the blueprints of all triggers, nothing else."""
 
+import os
+
 from chalice.app import Chalice
 
-from chalicelib.settings import from_environment
-from chalicelib.triggers import (
-    decision_tick,
-    execute_signals,
-    heartbeat,
-    market_tick,
-    publish_positions,
-    realtime_tick,
-    record_events,
-)
 from chalicelib.triggers.api import authorizer, connections, records, trade_engine
 
 app = Chalice(app_name="cts-trade-engine")
 
-for trigger in (heartbeat, market_tick, decision_tick, realtime_tick, execute_signals, publish_positions):
-    app.register_blueprint(trigger.blueprint)
-if from_environment().events == "kinesis":
-    app.register_blueprint(record_events.blueprint)
 for routes in (authorizer, trade_engine, connections, records):
     app.register_blueprint(routes.blueprint)
+
+# On Lambda only the function of all routes loads this module, and is spared what the others import. Whoever
+# deploys or describes the app elsewhere sees all of it.
+if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+    from chalicelib.triggers import events
+
+    for blueprint in events.blueprints():
+        app.register_blueprint(blueprint)

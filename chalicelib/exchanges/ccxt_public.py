@@ -7,6 +7,7 @@ the package is entered into `sys.modules` without running it and one exchange's 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import threading
 import time
@@ -43,6 +44,7 @@ memory, and nobody here reads them."""
 LIGHT_PAGE, FULL_PAGE = 99, 1000
 """Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
 
+_log = logging.getLogger("cts.exchanges")
 _THREADS = 4
 _MARKET_KINDS: Mapping[MarketType, str] = {"spot": "spot", "swap": "linear"}
 
@@ -67,6 +69,7 @@ class PublicFeed:
         self._lock = threading.Lock()
         self._clients: dict[MarketType, Any] = {}
         self._rules_due: dict[MarketType, float] = {}
+        self._absent: set[str] = set()
 
     def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]:
         """Return the trading rules; UsageError names a symbol that the exchange does not trade."""
@@ -75,7 +78,9 @@ class PublicFeed:
     def closed_candles(self, symbols: Sequence[str], timeframe: int, since: int, now: float) -> Candles:
         """Fetch the candles that open at or after `since` and are closed at `now`; gaps stay NaN.
 
-        Raises Retryable if any symbol cannot be read: half a fetch would look like a gap.
+        A symbol that is not traded here has gaps only: many connections share a fetch, and what one of them
+        misspelt, or what was delisted, must not stop the others. Raises Retryable if any other cannot be
+        read: half a fetch would look like a gap.
         """
         from chalicelib.domain.candles import empty_candles
 
@@ -84,19 +89,19 @@ class PublicFeed:
         candles = empty_candles(tuple(symbols), timeframe, start, max(0, (end - start) // timeframe))
         if not candles.bars or not symbols:
             return candles
-        for symbol in symbols:
-            self._known(symbol)
+        traded = self._traded(symbols)
         with ThreadPoolExecutor(_THREADS) as pool:
-            pages = pool.map(lambda symbol: self._history(symbol, timeframe, start, end), symbols)
-            for row, rows in enumerate(pages):
-                lay(candles, row, rows)
+            pages = pool.map(lambda symbol: self._history(symbol, timeframe, start, end), traded)
+            for symbol, rows in zip(traded, pages, strict=True):
+                lay(candles, candles.symbols.index(symbol), rows)
         return candles
 
     def tickers(self, symbols: Sequence[str], now: float) -> Mapping[str, Ticker]:
         """Fetch the latest prices in one request per market type; a symbol without any is left out."""
         found: dict[str, Ticker] = {}
+        traded = self._traded(symbols)
         for market_type in _MARKET_KINDS:
-            wanted = [symbol for symbol in symbols if (":" in symbol) == (market_type == "swap")]
+            wanted = [symbol for symbol in traded if _type_of(symbol) == market_type]
             if wanted:
                 found.update(self._tickers(market_type, wanted, now))
         return {symbol: found[symbol] for symbol in symbols if symbol in found}
@@ -127,11 +132,24 @@ class PublicFeed:
             at = int(fresh[-1][0]) // 1000 + timeframe
         return rows
 
+    def _traded(self, symbols: Sequence[str]) -> list[str]:
+        """Return the symbols that are traded now; others are told in the log, once until they come back."""
+        traded = [symbol for symbol in symbols if self._rules(symbol) is not None]
+        absent = set(symbols) - set(traded)
+        for symbol in sorted(absent - self._absent):
+            _log.warning("%s does not trade %s: it has no candles and no prices", self._exchange, symbol)
+        self._absent = self._absent - set(traded) | absent
+        return traded
+
     def _known(self, symbol: str) -> Mapping[str, Any]:
-        market = self._client(_type_of(symbol)).markets.get(symbol)
-        if market is None or market.get("active") is False:
+        market = self._rules(symbol)
+        if market is None:
             raise UsageError(f"{self._exchange} does not trade {symbol!r}: use symbols such as BTC/USDT")
-        return dict(market)
+        return market
+
+    def _rules(self, symbol: str) -> Mapping[str, Any] | None:
+        market = self._client(_type_of(symbol)).markets.get(symbol)
+        return None if market is None or market.get("active") is False else dict(market)
 
     def _client(self, market_type: MarketType) -> Any:
         """Return the client of a market type, its trading rules not older than an hour if that can be had."""

@@ -14,7 +14,6 @@ from chalicelib.domain.credentials import SealedCredentials, credentials_of
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.ids import digest
 from chalicelib.domain.records import AuditEntry
-from chalicelib.domain.strategies import parameters_of
 from chalicelib.errors import AlreadyExists, Conflict, NotFound, Rejected
 from chalicelib.flows.lifecycle import IDLE, create_item, require_connection
 from chalicelib.flows.world import World
@@ -138,6 +137,9 @@ def _wanted(tenant: str, wish: Mapping[str, Any]) -> Connection:
 
 def check_strategies(connection: Connection) -> None:
     """Refuse strategies that do not exist and parameters that they do not take."""
+    # Strategies bring numpy and TA-Lib along: no other request should wait for these.
+    from chalicelib.domain.strategies import parameters_of
+
     for name, choice in connection.strategies.items():
         parameters_of(name, choice.parameters)
 

@@ -35,7 +35,9 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
 
 def _up_to_date(turn: Turn, tick: Tick, candles: Candles) -> Saved:
     """Tell the heartbeat up to when all symbols have their candles: until the next close nothing is due."""
-    until = int(min(last_close_time(candles), default=0))
+    closes = last_close_time(candles)
+    # A symbol without any candle is not traded there: it must not keep the others' ticks coming.
+    until = int(min(closes[closes > 0], default=0))
     engine = replace(turn.engine, last_candle=until, settings=feed_settings(tick.symbols))
     if engine == turn.engine:
         return Saved(turn.engine)

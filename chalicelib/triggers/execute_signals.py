@@ -7,7 +7,7 @@ from chalice.app import Blueprint, SQSEvent
 from chalicelib import wiring
 from chalicelib.flows.execute_signals import execute_signals as flow
 from chalicelib.messaging.codec import decode_signals
-from chalicelib.messaging.telemetry import logger
+from chalicelib.messaging.telemetry import correlate
 from chalicelib.settings import from_environment
 from chalicelib.triggers.handler import each_record, handled
 
@@ -23,7 +23,7 @@ def execute_signals(event: SQSEvent) -> dict[str, Any]:
 
     def work(body: str) -> None:
         batch = decode_signals(body)
-        with logger.append_context_keys(correlation_id=batch.correlation_id):
-            flow(world, batch)
+        correlate(batch.correlation_id)
+        flow(world, batch)
 
     return each_record("execute_signals", event.to_dict()["Records"], work)

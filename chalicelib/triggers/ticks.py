@@ -12,7 +12,7 @@ from chalicelib.domain.messages import Tick
 from chalicelib.errors import Rejected
 from chalicelib.flows.world import World
 from chalicelib.messaging.codec import decode_tick
-from chalicelib.messaging.telemetry import logger
+from chalicelib.messaging.telemetry import correlate
 from chalicelib.triggers.handler import each_record
 
 BATCH = 10
@@ -28,7 +28,8 @@ def run_ticks(name: str, event: SQSEvent, flows: Mapping[TickKind, Flow]) -> dic
         tick = decode_tick(body)
         if tick.kind not in flows:
             raise Rejected(f"{name} got {tick.tick_id}: it belongs into queue {TICK_QUEUES[tick.kind]}-tick")
-        with logger.append_context_keys(correlation_id=tick.tick_id), world.span(f"tick:{tick.kind}"):
+        correlate(tick.tick_id)
+        with world.span(f"tick:{tick.kind}"):
             world.metrics.duration("tick_lag_ms", (world.now() - tick.slot) * 1000)
             flows[tick.kind](world, tick)
 

@@ -67,8 +67,20 @@ def test_rules(feed):
 def test_what_the_exchange_does_not_trade_is_named(feed, symbol):
     with pytest.raises(UsageError, match=f"binance does not trade '{symbol}'"):
         feed.markets((symbol,))
-    with pytest.raises(UsageError):
-        feed.closed_candles((symbol,), STEP, CLOSED - STEP, NOW)
+
+
+def test_one_symbol_that_is_not_traded_does_not_stop_the_others(feed, caplog):
+    mixed = ("BTC/USDT", "LUNA/USDT", "NOSUCH/USDT", "ETH/USDT")
+    for _ in range(2):
+        candles = feed.closed_candles(mixed, STEP, CLOSED - 2 * STEP, NOW)
+        assert candles.symbols == mixed
+        assert np.isnan(candles.close).all(axis=1).tolist() == [False, True, True, False]
+        assert set(feed.tickers(mixed, NOW)) == {"BTC/USDT", "ETH/USDT"}
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        "binance does not trade LUNA/USDT: it has no candles and no prices",
+        "binance does not trade NOSUCH/USDT: it has no candles and no prices",
+    ]
 
 
 def test_closed_candles_only(feed, binance):

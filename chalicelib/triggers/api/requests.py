@@ -11,6 +11,7 @@ from uuid import uuid4
 from chalice.app import Request
 
 from chalicelib.errors import Forbidden, Rejected
+from chalicelib.messaging.telemetry import correlate
 
 MAX_BODY = 65536
 _CORRELATION_HEADER = "x-correlation-id"
@@ -42,6 +43,7 @@ def caller(request: Request) -> Caller:
     if given and not _CORRELATION_ID.fullmatch(given):
         raise Rejected(f"header {_CORRELATION_HEADER} must be 1 to 80 of letters, digits and ._:/-")
     correlation_id = given or request.context.get("requestId") or uuid4().hex
+    correlate(correlation_id)
     return Caller(tenant, subject, tuple(proven.get("roles", "").split()), correlation_id)
 
 
