@@ -44,14 +44,15 @@ def handled(name: str) -> Callable[[Handler], Handler]:
     return decorate
 
 
-def answered(name: str) -> Callable[[Handler], Handler]:
+def answered(name: str, status: int = 200) -> Callable[[Handler], Handler]:
     """Wrap a REST handler: its value becomes `data`, an error becomes the answer with its code and status."""
 
     def decorate(function: Handler) -> Handler:
         @wraps(function)
         def handler(*arguments: Any, **parameters: Any) -> Response:
             try:
-                return success(_observed(name, lambda: function(*arguments, **parameters), "", _is_ours))
+                data = _observed(name, lambda: function(*arguments, **parameters), "", _is_ours)
+                return success(data, status=status)
             except CtsError as error:
                 return failure(error.code, str(error), error.http_status)
             except Exception:

@@ -41,7 +41,8 @@ class Api:
 
     def data(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         status, answer = self.ask(method, path, body, **headers)
-        assert (status, answer["success"]) == (200, True), answer
+        created = (method, path) == ("POST", "/connections")
+        assert (status, answer["success"]) == (201 if created else 200, True), answer
         assert answer.keys() == {"success", "message", "data"}
         return answer["data"]
 

@@ -15,7 +15,7 @@ blueprint = Blueprint(__name__)
 
 
 @blueprint.route("/connections", methods=["POST"], authorizer=authorize)
-@answered("create_connection")
+@answered("create_connection", status=201)
 def create_connection() -> Mapping[str, Any]:
     """Create a connection and its stopped engine from the JSON object in the body."""
     request = blueprint.current_request
