@@ -117,7 +117,7 @@ class Deployed:
     def data(self, method: str, path: str, body: Any = None, **parameters: str) -> Any:
         """Call the API and return the data of its answer, which must be one."""
         status, data = self.api(method, path, body, **parameters)
-        assert status == 200, f"{method} {path} answered {status} {data}"
+        assert status in (200, 201), f"{method} {path} answered {status} {data}"
         return data
 
     def _delivered(self, function: str, queue: str, bodies: Sequence[str], group: str = "") -> int:
