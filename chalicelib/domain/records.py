@@ -1,6 +1,6 @@
 """Sessions, audit entries and events: what remains of what happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -47,6 +47,14 @@ class AuditEntry:
     after: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 0
+
+
+def event_entries(events: Sequence[Event]) -> dict[str, list[AuditEntry]]:
+    """Return the audit entries of events by tenant, in their order."""
+    entries: dict[str, list[AuditEntry]] = {}
+    for event in events:
+        entries.setdefault(event.tenant, []).append(event_entry(event))
+    return entries
 
 
 def event_entry(event: Event) -> AuditEntry:

@@ -1,10 +1,9 @@
 """Events straight into the audit table: the durable copy of a stage that leaves Kinesis out."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from chalicelib.domain.messages import Event
-from chalicelib.domain.records import AuditEntry, event_entry
+from chalicelib.domain.records import event_entries
 from chalicelib.stores.records import DynamoRecordStore
 
 
@@ -16,8 +15,5 @@ class AuditEventStream:
 
     def put(self, events: Sequence[Event]) -> None:
         """Store events as audit entries; one that is there already is left as it is."""
-        entries: dict[str, list[AuditEntry]] = defaultdict(list)
-        for event in events:
-            entries[event.tenant].append(event_entry(event))
-        for tenant, batch in entries.items():
+        for tenant, batch in event_entries(events).items():
             self._records.put_new(tenant, batch)

@@ -391,18 +391,3 @@ def test_the_equity_peak_is_kept_when_prices_fall() -> None:
         seen.append(engine.account)
     assert seen[1].equity > seen[2].equity > seen[0].equity
     assert [account.peak_equity for account in seen[1:]] == [seen[1].equity] * 2
-
-
-def test_only_symbols_that_still_cool_down_are_kept_in_the_item() -> None:
-    desk = Desk()
-    desk.execute(desk.signal("BTC/USDT"))
-    desk.now += 5
-    desk.execute(desk.signal("ETH/USDT", number=1))
-    engine = desk.engines.get(desk.subject)
-    assert engine is not None
-    assert set(engine.cooldowns) == {"BTC/USDT", "ETH/USDT"}
-    desk.now += 18
-    desk.execute(desk.signal("XRP/USDT", number=2))
-    engine = desk.engines.get(desk.subject)
-    assert engine is not None
-    assert set(engine.cooldowns) == {"ETH/USDT", "XRP/USDT"}

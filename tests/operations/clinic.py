@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.local.resources import create_resources
+from chalicelib.operations.doctor.command import SERVICES
 from chalicelib.operations.doctor.findings import Finding, Identity, Site
 from chalicelib.operations.doctor.functions import AUTHORIZER, FUNCTIONS, HEARTBEAT, SOURCES, lambda_names
 from chalicelib.operations.doctor.state import EXPIRING, STREAMS_DEAD_LETTERS
@@ -15,19 +16,6 @@ from chalicelib.settings import Settings
 from chalicelib.stores.tables import MODELS, table_definition
 from tests.operations.stages import ACCOUNT, REGION, client
 
-SERVICES = (
-    "apigateway",
-    "dynamodb",
-    "events",
-    "iam",
-    "kinesis",
-    "kms",
-    "lambda",
-    "s3",
-    "secretsmanager",
-    "sqs",
-    "sts",
-)
 SECRET = "kR7vQ2mXw9ZtB4nLc8YpH3sJd6GfA1uE5oViTqWrMxNzKbCyPaSgDhFjU0eIlO2k"
 WALLS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 TRUST = json.dumps(

@@ -125,13 +125,8 @@ def test_a_stage_that_can_not_check_tokens_lets_nobody_in_and_says_what_to_set(
     assert (metrics["failures"], metrics["stage"], metrics["trigger"]) == (1, "dev", "authorize")
 
 
-def test_nothing_imports_the_token_library_before_a_token_comes() -> None:
-    program = (
-        "import sys\n"
-        "from app import app\n"
-        "assert app.routes and app.builtin_auth_handlers\n"
-        "print([name for name in ('jwt', 'cryptography', 'chalicelib.wiring') if name in sys.modules])\n"
-    )
+def printed(program: str) -> str:
+    """Return what a program prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=REPOSITORY,
@@ -140,7 +135,17 @@ def test_nothing_imports_the_token_library_before_a_token_comes() -> None:
         check=True,
         timeout=60,
     )
-    assert done.stdout.strip() == "['chalicelib.wiring']"
+    return done.stdout.strip()
+
+
+def test_nothing_imports_the_token_library_before_a_token_comes() -> None:
+    program = (
+        "import sys\n"
+        "from app import app\n"
+        "assert app.routes and app.builtin_auth_handlers\n"
+        "print([name for name in ('jwt', 'cryptography', 'chalicelib.wiring') if name in sys.modules])\n"
+    )
+    assert printed(program) == "['chalicelib.wiring']"
 
 
 def test_the_authorizer_alone_needs_no_stores_and_no_exchanges() -> None:
@@ -150,12 +155,4 @@ def test_the_authorizer_alone_needs_no_stores_and_no_exchanges() -> None:
         "heavy = ('jwt', 'cryptography', 'botocore.session', 'pynamodb', 'ccxt', 'chalicelib.wiring')\n"
         "print([name for name in heavy if name in sys.modules])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout.strip() == "[]"
+    assert printed(program) == "[]"

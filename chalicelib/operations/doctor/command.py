@@ -24,7 +24,7 @@ FIRST_SECONDS = 6.0
 
 ALL_SECONDS = 30.0
 
-_SERVICES = (
+SERVICES = (
     "apigateway",
     "dynamodb",
     "events",
@@ -104,7 +104,7 @@ def _clients(session: Any, settings: Settings) -> Mapping[str, Any]:
     endpoint = settings.endpoint_url or None
     return {
         name: session.create_client(name, settings.region, endpoint_url=endpoint, config=config)
-        for name in _SERVICES
+        for name in SERVICES
     }
 
 
