@@ -95,19 +95,41 @@ class VenueUnknown(VenueError):
 
 
 class VenueNotSent(VenueError):
-    """Provably not executed (connection refused, rate limit, maintenance): may be sent again later."""
+    """Provably not executed: may be sent again later.
+
+    `reason` is a stable word (RATE_LIMIT, BREAKER_OPEN, CLOCK_SKEW, MAINTENANCE, NOT_CONNECTED, BUSY), `until`
+    the epoch second before which it is of no use to try again, where that is known.
+    """
 
     code = "VENUE_NOT_SENT"
 
+    def __init__(self, message: str, reason: str = "NOT_CONNECTED", until: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.until = until
+
 
 class VenueRejected(VenueError):
-    """The exchange proved that it did not accept the order; `reason` is a stable word."""
+    """The exchange proved that it did not accept the order.
+
+    `reason` is a stable word: INSUFFICIENT_FUNDS, BAD_SYMBOL, INVALID_ORDER (price, size or notional: the
+    trading rules may have changed), REDUCE_ONLY, NOT_SUPPORTED, REJECTED.
+    """
 
     code = "VENUE_REJECTED"
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class VenueUnauthorized(VenueRejected):
+    """The exchange does not take the key (revoked, wrong, not permitted): the connection must pause."""
+
+    code = "VENUE_UNAUTHORIZED"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "UNAUTHORIZED")
 
 
 class DuplicateClientOrderId(VenueError):
@@ -117,6 +139,6 @@ class DuplicateClientOrderId(VenueError):
 
 
 class OrderNotFound(VenueError):
-    """The exchange does not know this order."""
+    """The exchange does not know this order: every way to look it up answered, and none found it."""
 
     code = "ORDER_NOT_FOUND"

@@ -236,6 +236,8 @@ class _Counted:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
+        if not callable(method):
+            return method
 
         def called(*arguments: Any, **parameters: Any) -> Any:
             if self._on_call:

@@ -1,9 +1,9 @@
 """From a signal to an approved order or a refusal: the risk gate, the size, the intent. Pure."""
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from chalicelib.domain import risk, sizing
+from chalicelib.domain.approval import ApprovedOrder, approve_entry
 from chalicelib.domain.ids import client_order_id, digest
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.domain.position import Position
@@ -11,37 +11,93 @@ from chalicelib.domain.signal import Signal
 
 APPROVED = "APPROVED"
 
+_NO_SIZE = sizing.Size(sizing.ZERO)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A signal that does not trade, with the stable reason code."""
+    """A signal that does not trade: the stable reason code, and what the signal keeps of its checks."""
 
     code: str
+    checks: tuple[str, ...] = ()
+    adjustments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
     """An order that passed every check, the position it belongs to, and the signal that asked for it."""
 
-    order: Order
+    approved: ApprovedOrder
     position: Position
     signal: Signal | None = None
 
+    @property
+    def order(self) -> Order:
+        return self.approved.order
+
 
 def decide_entry(context: risk.EntryContext, session_id: str) -> Approved | Refused:
-    """Judge an entry signal, size it, and make its intent; ids depend on connection and signal only."""
-    code = risk.refusal(context, risk.BEFORE_SIZE)
-    if code:
-        return Refused(code)
-    sized = replace(context, quantity=_quantity(context))
-    code = risk.refusal(sized, risk.AFTER_SIZE)
-    if code:
-        return Refused(code)
+    """Size an entry signal, judge it by every check, and make its intent.
+
+    Ids depend on connection and signal only, so a repeated decision repeats them.
+    """
+    size = _size(context)
+    sized = replace(context, quantity=size.quantity)
+    found = risk.findings(sized)
+    checks, adjustments = risk.record(found), _adjustments(context, size)
+    if found:
+        return Refused(found[0].code, checks, adjustments)
+    position = _added(sized) if context.held is not None else _opened(sized, session_id)
+    approved = approve_entry(_order(sized, position), sized)
+    if isinstance(approved, str):
+        return Refused(approved, checks, adjustments)
+    executed = replace(
+        context.signal,
+        status="executed",
+        outcome=APPROVED,
+        checks=checks,
+        adjustments=adjustments,
+        client_order_id=approved.order.client_order_id,
+    )
+    return Approved(approved, position, executed)
+
+
+def _size(context: risk.EntryContext) -> sizing.Size:
+    """Return the size by method, level and limits; none without the data that it takes."""
+    market, price, equity, free = context.market, context.price, context.equity, context.free
+    if market is None or price is None or equity is None or free is None:
+        return _NO_SIZE
+    return sizing.entry_size(
+        sizing.SizeRequest(
+            connection=context.connection,
+            market=market,
+            symbol=context.signal.symbol,
+            price=price,
+            equity=equity,
+            free=free,
+            positions=context.positions,
+            evidence=context.evidence,
+            factor=context.tier_factor * risk.FACTORS[context.level],
+        )
+    )
+
+
+def _adjustments(context: risk.EntryContext, size: sizing.Size) -> tuple[str, ...]:
+    """Return what made the size another one than the connection's position cost."""
+    level, notes = context.level, size.notes
+    if level != "LOW":
+        notes = (*notes, f"risk {level} x{risk.FACTORS[level]}")
+    if context.tier_factor != 1:
+        notes = (*notes, f"tier x{context.tier_factor}")
+    return notes
+
+
+def _opened(context: risk.EntryContext, session_id: str) -> Position:
     signal, connection = context.signal, context.connection
-    position_id = f"pos-{digest(connection.connection_id, signal.signal_id)}"
-    order_id = client_order_id(connection.connection_id, signal.signal_id, "entry", 0)
-    position = Position(
-        position_id=position_id,
+    assert context.market is not None
+    assert context.notional is not None
+    return Position(
+        position_id=f"pos-{digest(connection.connection_id, signal.signal_id)}",
         connection_id=connection.connection_id,
         symbol=signal.symbol,
         direction=signal.direction,
@@ -52,74 +108,38 @@ def decide_entry(context: risk.EntryContext, session_id: str) -> Approved | Refu
         opened_at=context.now,
         updated_at=context.now,
         correlation_id=signal.correlation_id,
-        reserved=sized.quantity * _price(context),
+        reserved=context.notional,
         session_id=session_id,
+        step=context.market.amount_step,
     )
-    order = Order(
-        client_order_id=order_id,
+
+
+def _added(context: risk.EntryContext) -> Position:
+    """Return the open position with one entry more; its exits stay as they are."""
+    held = context.held
+    assert held is not None
+    assert context.notional is not None
+    reserved = max(held.cost, held.reserved) + context.notional
+    return replace(held, entries=held.entries + 1, reserved=reserved, updated_at=context.now)
+
+
+def _order(context: risk.EntryContext, position: Position) -> Order:
+    signal, connection = context.signal, context.connection
+    return Order(
+        client_order_id=client_order_id(connection.connection_id, signal.signal_id, "entry", 0),
         connection_id=connection.connection_id,
         symbol=signal.symbol,
         side=position.entry_side,
         type="market",
-        quantity=sized.quantity,
+        quantity=context.quantity,
         price=None,
         reduce_only=False,
         leg="entry",
-        position_id=position_id,
+        position_id=position.position_id,
         signal_id=signal.signal_id,
         state=OrderState.INTENT,
         created_at=context.now,
         updated_at=context.now,
         correlation_id=signal.correlation_id,
-    )
-    executed = replace(signal, status="executed", outcome=APPROVED, client_order_id=order_id)
-    return Approved(order, position, executed)
-
-
-def decide_exit(position: Position, reason: str, now: float, correlation_id: str) -> Approved:
-    """Make the intent that closes all of a position; exits bypass every check but the venue's precision.
-
-    Each deliberate new attempt has a new epoch, so a repeated decision repeats its order id.
-    """
-    order = Order(
-        client_order_id=client_order_id(
-            position.connection_id, position.position_id, "exit", position.exit_epoch
-        ),
-        connection_id=position.connection_id,
-        symbol=position.symbol,
-        side=position.exit_side,
-        type="market",
-        quantity=position.quantity,
-        price=None,
-        reduce_only=True,
-        leg="exit",
-        position_id=position.position_id,
-        signal_id=position.signal_id,
-        state=OrderState.INTENT,
-        created_at=now,
-        updated_at=now,
-        correlation_id=correlation_id,
-        reason=reason,
-    )
-    closing = replace(position, exit_epoch=position.exit_epoch + 1, exit_reason=reason, updated_at=now)
-    return Approved(order, closing)
-
-
-def _price(context: risk.EntryContext) -> Decimal:
-    assert context.ticker is not None
-    return context.ticker.ask if context.signal.direction == "long" else context.ticker.bid
-
-
-def _quantity(context: risk.EntryContext) -> Decimal:
-    assert context.market is not None
-    assert context.equity is not None
-    assert context.cash is not None
-    return sizing.entry_quantity(
-        context.connection,
-        context.market,
-        context.signal.symbol,
-        _price(context),
-        context.equity,
-        context.cash,
-        context.positions,
+        position_side=signal.direction if connection.position_mode == "hedge" else "both",
     )

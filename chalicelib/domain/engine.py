@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.breakers import Breakers
 from chalicelib.domain.ids import digest
 from chalicelib.domain.lease import Lease
 from chalicelib.domain.lifecycle import Status
@@ -77,14 +78,29 @@ class Account:
     at: float = 0.0
 
 
+TENANT_WIDE = "*"
+"""Name of the kill switch of all engines of a tenant; every other one has the id of its connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A kill switch that is on: since when, by whom, and whether open positions must leave at once."""
+
+    at: float
+    actor: str
+    flatten: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """One item of the engine table. `settings` is the connection as it was when the session started.
 
     `marks` holds the best price seen per open position (trailing stops); `last_candle` the close time of the
     last candle the strategy tick has decided on, `last_indicated` of the last one with stored indications;
-    `cooldowns` when a symbol was last traded. A feed has in `last_candle` up to when all its symbols have
-    their candles, and in `settings` which symbols these are (`feed_settings`).
+    `cooldowns` when a symbol was last traded, `sent_orders` the epoch seconds of the orders that execution
+    sent within a minute; `breakers_reset` when the breakers were last reset by hand. A coordinator has the
+    `kills` that are on. A feed has in `last_candle` up to when all its symbols have their candles, and in
+    `settings` which symbols these are (`feed_settings`).
     """
 
     subject: Subject
@@ -99,6 +115,10 @@ class Engine:
     account: Account = field(default_factory=Account)
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     cooldowns: Mapping[str, float] = field(default_factory=dict)
+    sent_orders: tuple[int, ...] = ()
+    breakers: Breakers = field(default_factory=Breakers)
+    breakers_reset: float = 0.0
+    kills: Mapping[str, Kill] = field(default_factory=dict)
     last_candle: int = 0
     last_indicated: int = 0
     health: str = "unknown"
@@ -112,3 +132,8 @@ class Engine:
 
     def lease(self, kind: str) -> Lease:
         return self.leases.get(kind, Lease())
+
+    def kill(self, connection_id: str) -> Kill | None:
+        """Return the kill switch that holds for a connection; of two, the one that flattens."""
+        on = [self.kills[name] for name in (TENANT_WIDE, connection_id) if name in self.kills]
+        return max(on, key=lambda kill: kill.flatten, default=None)

@@ -115,6 +115,10 @@ def venue_order(order: PaperOrder) -> VenueOrder:
         state=order.state,
         quantity=order.quantity,
         fills=order.fills,
+        filled=order.filled,
+        type=order.type,
+        price=order.price,
+        reduce_only=order.reduce_only,
     )
 
 

@@ -1,12 +1,15 @@
 """Exchange positions: exact arithmetic from fills to average price and realised profit."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+from chalicelib.domain.market import split_symbol
 from chalicelib.domain.order import Fill, Side
 from chalicelib.domain.signal import Direction, ExitProfile
 from chalicelib.domain.stored import Stored
+from chalicelib.domain.venue import Funding
 
 PositionState = Literal["opening", "open", "closed", "abandoned"]
 
@@ -18,8 +21,13 @@ ZERO = Decimal(0)
 class Position(Stored):
     """One position from its first intent to flat; `cost` is the entry notional of what is still open.
 
-    `reserved` is the notional its entry was approved for; `realised` is before fees; `abandoned` means that
-    its entry never filled.
+    `reserved` is the notional its entries were approved for; `realised` is before fees and funding;
+    `abandoned` means that its entry never filled. `fees` are in quote currency; fees in a currency without a
+    known price are kept in `other_fees` by currency. `funding` is what was received, negative if paid.
+    `excess` is what exits sold beyond the position: the venue holds that much the other way round. `dust` is
+    what was left below `step`, the market's amount step, and can't be sold. `stop_order_id` names the stop
+    that rests at the venue, `stop_price` where; `stop_epoch` and `exit_epoch` number the attempts, `taken`
+    the partial exits.
     """
 
     position_id: str
@@ -43,6 +51,17 @@ class Position(Stored):
     exit_epoch: int = 0
     exit_reason: str = ""
     closed_at: float | None = None
+    other_fees: Mapping[str, Decimal] = field(default_factory=dict)
+    funding: Decimal = ZERO
+    funded_until: float = 0.0
+    excess: Decimal = ZERO
+    dust: Decimal = ZERO
+    step: Decimal = ZERO
+    entries: int = 1
+    taken: int = 0
+    stop_order_id: str = ""
+    stop_price: Decimal | None = None
+    stop_epoch: int = 0
     revision: int = 0
 
     @property
@@ -62,41 +81,79 @@ class Position(Stored):
         return self.sign * self.quantity
 
 
-def apply_fill(position: Position, fill: Fill) -> Position:
+def apply_fill(position: Position, fill: Fill, fee_price: Decimal | None = None) -> Position:
     """Fold one fill in. The caller passes each trade id once, with the order that counted it.
 
     Entry fills add to quantity and cost; exit fills realise `proceeds - share of cost`. The fill that reaches
-    flat takes the whole remaining cost, so that at flat realised equals sales minus purchases exactly.
+    flat takes the whole remaining cost, so that at flat realised equals sales minus purchases exactly. A fee
+    in base currency changes what is held: it counts as that much sold, or not bought, at the fill's price.
+    `fee_price` is the price in quote currency of a fee in any third currency.
     """
-    notional = fill.quantity * fill.price
-    fees = position.fees + fill.fee
+    base, quote, market_type = split_symbol(position.symbol)
+    position = _with_fee(position, fill, base, quote, fee_price)
+    in_base = fill.fee if fill.fee_currency == base and market_type == "spot" else ZERO
     if fill.side == position.entry_side:
-        quantity = position.quantity + fill.quantity
-        cost = position.cost + notional
-        return replace(
-            position,
-            state="open",
-            quantity=quantity,
-            cost=cost,
-            entry_price=cost / quantity,
-            fees=fees,
-            updated_at=fill.time,
-        )
-    remaining = position.quantity - fill.quantity
+        return _entered(position, fill.quantity - in_base, fill)
+    return _left(position, fill.quantity + in_base, fill)
+
+
+def _entered(position: Position, quantity: Decimal, fill: Fill) -> Position:
+    """Add to a position; one that was given up or closed is open again."""
+    held = position.quantity + quantity
+    cost = position.cost + quantity * fill.price
+    return replace(
+        position,
+        state="open",
+        quantity=held,
+        cost=cost,
+        entry_price=cost / held if held else fill.price,
+        updated_at=fill.time,
+        closed_at=None,
+    )
+
+
+def _left(position: Position, quantity: Decimal, fill: Fill) -> Position:
+    """Take from a position: what goes beyond it is `excess`, what is left below a step is `dust`."""
+    closing = min(quantity, position.quantity)
+    remaining = position.quantity - closing
+    closed = remaining <= 0 or remaining < position.step
     share = position.cost
-    if remaining > 0:
-        share = (position.cost * fill.quantity / position.quantity).quantize(_COST_DIGITS)
-    closed = remaining <= 0
+    if not closed:
+        share = (position.cost * closing / position.quantity).quantize(_COST_DIGITS)
     return replace(
         position,
         state="closed" if closed else position.state,
-        quantity=max(remaining, ZERO),
+        quantity=ZERO if closed else remaining,
         cost=position.cost - share,
-        realised=position.realised + position.sign * (notional - share),
-        fees=fees,
+        realised=position.realised + position.sign * (closing * fill.price - share),
+        excess=position.excess + quantity - closing,
+        dust=position.dust + (remaining if closed else ZERO),
         updated_at=fill.time,
         closed_at=fill.time if closed else None,
     )
+
+
+def _with_fee(position: Position, fill: Fill, base: str, quote: str, fee_price: Decimal | None) -> Position:
+    """Add a fee: in quote currency where its price is known, else by its currency."""
+    price = {quote: Decimal(1), base: fill.price}.get(fill.fee_currency, fee_price)
+    if not fill.fee:
+        return position
+    if price is not None:
+        return replace(position, fees=position.fees + fill.fee * price)
+    fees = {**position.other_fees}
+    fees[fill.fee_currency] = fees.get(fill.fee_currency, ZERO) + fill.fee
+    return replace(position, other_fees=fees)
+
+
+def apply_funding(position: Position, payments: Iterable[Funding]) -> Position:
+    """Add the payments that came after those counted already; each moment of a symbol has one."""
+    fresh = [
+        paid for paid in payments if paid.symbol == position.symbol and paid.time > position.funded_until
+    ]
+    if not fresh:
+        return position
+    total = sum((paid.amount for paid in fresh), position.funding)
+    return replace(position, funding=total, funded_until=max(paid.time for paid in fresh))
 
 
 def unrealised(position: Position, price: Decimal) -> Decimal:

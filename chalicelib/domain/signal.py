@@ -10,19 +10,35 @@ SignalStatus = Literal["emitted", "executed", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
+class PartialExit:
+    """One step of taking profit: at `gain` (a ratio of the entry price) sell `share` of what is held then."""
+
+    gain: Decimal
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ExitProfile:
-    """Exits as ratios of the entry price; None switches one off. `time_limit` in seconds."""
+    """Exits as ratios of the entry price; None switches one off. `time_limit` in seconds.
+
+    `partial` are steps of taking profit before the last one, nearest first.
+    """
 
     take_profit: Decimal | None = Decimal("0.02")
     stop_loss: Decimal | None = Decimal("0.01")
     trailing_distance: Decimal | None = None
     trailing_activation: Decimal | None = None
     time_limit: int | None = None
+    partial: tuple[PartialExit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One wish of one source for one symbol; `outcome` is the reason code once it was decided."""
+    """One wish of one source for one symbol; `outcome` is the reason code once it was decided.
+
+    `checks` is the record of the risk gate (`risk.record`): how many checks of which table were made, and the
+    failed ones with what they saw. `adjustments` says what changed its size, and why.
+    """
 
     signal_id: str
     connection_id: str
@@ -40,6 +56,8 @@ class Signal:
     reasons: tuple[str, ...] = ()
     status: SignalStatus = "emitted"
     outcome: str = ""
+    checks: tuple[str, ...] = ()
+    adjustments: tuple[str, ...] = ()
     client_order_id: str = ""
     revision: int = 0
 

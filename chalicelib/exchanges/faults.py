@@ -12,7 +12,18 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from chalicelib.domain.approval import ApprovedOrder
 from chalicelib.domain.order import Order, VenueOrder
+from chalicelib.domain.venue import (
+    Abilities,
+    Balance,
+    Funding,
+    KeyPermissions,
+    MarginMode,
+    PositionMode,
+    VenuePosition,
+    VenueTrade,
+)
 from chalicelib.errors import VenueError, VenueNotSent, VenueUnknown
 
 ONE = Decimal(1)
@@ -104,12 +115,20 @@ class SeededFaults:
 class PartialVenue(Protocol):
     """The private side of an account that can be told to fill only a share of an order at once."""
 
-    def create_order(self, order: Order, now: float, share: Decimal = ONE) -> VenueOrder: ...
-    def cancel_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder: ...
-    def fetch_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder: ...
-    def fetch_open_orders(self, now: float) -> tuple[VenueOrder, ...]: ...
-    def fetch_positions(self, now: float) -> Mapping[str, Decimal]: ...
-    def fetch_balance(self, now: float) -> Decimal: ...
+    @property
+    def abilities(self) -> Abilities: ...
+    def create_order(self, approved: ApprovedOrder, now: float, share: Decimal = ONE) -> VenueOrder: ...
+    def cancel_order(self, order: Order, now: float) -> VenueOrder: ...
+    def fetch_order(self, order: Order, now: float) -> VenueOrder: ...
+    def fetch_open_orders(self, symbols: Sequence[str], now: float) -> tuple[VenueOrder, ...]: ...
+    def fetch_trades(self, symbol: str, since: float, now: float) -> tuple[VenueTrade, ...]: ...
+    def fetch_positions(self, symbols: Sequence[str], now: float) -> tuple[VenuePosition, ...]: ...
+    def fetch_balance(self, now: float) -> Balance: ...
+    def fetch_funding(self, symbols: Sequence[str], since: float, now: float) -> tuple[Funding, ...]: ...
+    def configure(
+        self, symbol: str, leverage: int, margin_mode: MarginMode, position_mode: PositionMode, now: float
+    ) -> None: ...
+    def permissions(self, now: float) -> KeyPermissions: ...
 
 
 class CallCounts:
@@ -140,36 +159,63 @@ class FaultyVenue:
         self._sleep = sleep
         self._counts = counts or CallCounts()
 
-    def create_order(self, order: Order, now: float) -> VenueOrder:
+    @property
+    def abilities(self) -> Abilities:
+        """What the venue can do."""
+        return self._venue.abilities
+
+    def create_order(self, approved: ApprovedOrder, now: float) -> VenueOrder:
         """Send an order, unless the plan keeps it from the venue or its reply from the caller."""
         with self._failing("create_order") as fault:
             share = fault.share if fault and fault.kind == FaultKind.PARTIAL_FILL else ONE
-            return self._venue.create_order(order, now, share)
+            return self._venue.create_order(approved, now, share)
 
-    def cancel_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder:
+    def cancel_order(self, order: Order, now: float) -> VenueOrder:
         """Cancel, as planned."""
         with self._failing("cancel_order"):
-            return self._venue.cancel_order(client_order_id, symbol, now)
+            return self._venue.cancel_order(order, now)
 
-    def fetch_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder:
+    def fetch_order(self, order: Order, now: float) -> VenueOrder:
         """Look an order up, as planned."""
         with self._failing("fetch_order"):
-            return self._venue.fetch_order(client_order_id, symbol, now)
+            return self._venue.fetch_order(order, now)
 
-    def fetch_open_orders(self, now: float) -> tuple[VenueOrder, ...]:
+    def fetch_open_orders(self, symbols: Sequence[str], now: float) -> tuple[VenueOrder, ...]:
         """Return the open orders, as planned."""
         with self._failing("fetch_open_orders"):
-            return self._venue.fetch_open_orders(now)
+            return self._venue.fetch_open_orders(symbols, now)
 
-    def fetch_positions(self, now: float) -> Mapping[str, Decimal]:
+    def fetch_trades(self, symbol: str, since: float, now: float) -> tuple[VenueTrade, ...]:
+        """Return the trades, as planned."""
+        with self._failing("fetch_trades"):
+            return self._venue.fetch_trades(symbol, since, now)
+
+    def fetch_positions(self, symbols: Sequence[str], now: float) -> tuple[VenuePosition, ...]:
         """Return the positions, as planned."""
         with self._failing("fetch_positions"):
-            return self._venue.fetch_positions(now)
+            return self._venue.fetch_positions(symbols, now)
 
-    def fetch_balance(self, now: float) -> Decimal:
-        """Return the settled cash, as planned."""
+    def fetch_balance(self, now: float) -> Balance:
+        """Return the money, as planned."""
         with self._failing("fetch_balance"):
             return self._venue.fetch_balance(now)
+
+    def fetch_funding(self, symbols: Sequence[str], since: float, now: float) -> tuple[Funding, ...]:
+        """Return the funding payments, as planned."""
+        with self._failing("fetch_funding"):
+            return self._venue.fetch_funding(symbols, since, now)
+
+    def configure(
+        self, symbol: str, leverage: int, margin_mode: MarginMode, position_mode: PositionMode, now: float
+    ) -> None:
+        """Set how a swap is held, as planned."""
+        with self._failing("configure"):
+            self._venue.configure(symbol, leverage, margin_mode, position_mode, now)
+
+    def permissions(self, now: float) -> KeyPermissions:
+        """Return what the key may do, as planned."""
+        with self._failing("permissions"):
+            return self._venue.permissions(now)
 
     @contextmanager
     def _failing(self, method: str) -> Iterator[Fault | None]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from chalicelib.domain.approval import ApprovedOrder
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.market import Market, Ticker, split_symbol
 from chalicelib.domain.matching import ONE, Booked, cancel, match, place
 from chalicelib.domain.matching_checks import Refusal
 from chalicelib.domain.order import TERMINAL, Order, OrderState, VenueOrder
 from chalicelib.domain.paper import PaperAccount, PaperLedger, PaperOrder, venue_order
+from chalicelib.domain.venue import Balance, VenuePosition, VenueTrade
 from chalicelib.errors import (
     AlreadyExists,
     DuplicateClientOrderId,
@@ -29,6 +31,7 @@ from chalicelib.errors import (
     VenueRejected,
     VenueUnknown,
 )
+from chalicelib.exchanges.plain_account import PlainAccount
 
 if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
@@ -61,7 +64,7 @@ class AccountState:
     orders: tuple[VenueOrder, ...]
 
 
-class PaperVenue:
+class PaperVenue(PlainAccount):
     """One account at the paper exchange, as the flows' Venue. Not shared between threads."""
 
     def __init__(self, tenant: str, connection: Connection, ledger: PaperLedger, feed: Feed) -> None:
@@ -74,15 +77,18 @@ class PaperVenue:
         self._orders: dict[str, PaperOrder] = {}
         self._matched = 0
 
-    def create_order(self, order: Order, now: float, share: Decimal = ONE) -> VenueOrder:
+    def create_order(self, approved: ApprovedOrder, now: float, share: Decimal = ONE) -> VenueOrder:
         """Accept and match an order; the account and the order are stored in one transaction.
 
         `share` below 1 fills only that part of what would fill at once. Raises DuplicateClientOrderId for an
         id that was ever accepted, VenueRejected with a stable reason, VenueNotSent if the symbol has no price
         now or the ledger was busy, VenueUnknown if the ledger did not say whether it stored.
         """
+        order = approved.order
         self._refuse_duplicate(order.client_order_id, now)
         market = self._market(order.symbol)
+        if order.type == "stop":
+            raise VenueRejected("the paper exchange holds no stop orders", "NOT_SUPPORTED")
 
         def step(account: PaperAccount) -> Booked:
             wish = _paper_order(order, now)
@@ -98,40 +104,65 @@ class PaperVenue:
         booked = self._change(step, now, new_id=order.client_order_id)
         return venue_order(booked.orders[0])
 
-    def cancel_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder:
+    def cancel_order(self, order: Order, now: float) -> VenueOrder:
         """End an open order; one that has ended is returned as it is. Raises OrderNotFound."""
+        client_order_id, symbol = order.client_order_id, order.symbol
         found = self._find(client_order_id, symbol, now)
         if found.state in TERMINAL:
             return venue_order(found)
 
         def step(account: PaperAccount) -> Booked:
-            order = self._find(client_order_id, symbol, now)
-            return Booked(account, (order,)) if order.state in TERMINAL else cancel(account, order, now)
+            held = self._find(client_order_id, symbol, now)
+            return Booked(account, (held,)) if held.state in TERMINAL else cancel(account, held, now)
 
         return venue_order(self._change(step, now).orders[0])
 
-    def fetch_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder:
+    def fetch_order(self, order: Order, now: float) -> VenueOrder:
         """Look an order up by our id, open or not. Raises OrderNotFound."""
-        return venue_order(self._find(client_order_id, symbol, now))
+        return venue_order(self._find(order.client_order_id, order.symbol, now))
 
-    def fetch_open_orders(self, now: float) -> tuple[VenueOrder, ...]:
-        """Return the open orders, oldest first."""
-        return tuple(map(venue_order, self._resting(self._load(now))))
+    def fetch_open_orders(self, symbols: Sequence[str], now: float) -> tuple[VenueOrder, ...]:
+        """Return the open orders on these symbols, oldest first."""
+        resting = self._resting(self._load(now))
+        return tuple(venue_order(order) for order in resting if order.symbol in symbols)
 
-    def fetch_positions(self, now: float) -> Mapping[str, Decimal]:
-        """Return the signed quantity per symbol, flat ones left out (on spot: what is held)."""
-        return {symbol: holding.quantity for symbol, holding in self._load(now).holdings.items()}
+    def fetch_trades(self, symbol: str, since: float, now: float) -> tuple[VenueTrade, ...]:
+        """Return all trades of the account on a symbol at or after `since`, oldest first."""
+        self._load(now)
+        orders = self._read(lambda: self._ledger.orders(self._tenant, self._connection.connection_id))
+        trades = (
+            VenueTrade(order.venue_order_id, fill)
+            for order in orders
+            for fill in order.fills
+            if order.symbol == symbol and fill.time >= since
+        )
+        return tuple(sorted(trades, key=lambda trade: trade.fill.time))
 
-    def fetch_balance(self, now: float) -> Decimal:
-        """Return the settled cash in quote currency."""
-        return self._load(now).cash
+    def fetch_positions(self, symbols: Sequence[str], now: float) -> tuple[VenuePosition, ...]:
+        """Return what is held of these symbols."""
+        holdings = self._load(now).holdings
+        return tuple(
+            VenuePosition(
+                symbol=symbol,
+                direction="long" if held.quantity > 0 else "short",
+                quantity=abs(held.quantity),
+                entry_price=held.cost / held.quantity,
+            )
+            for symbol, held in holdings.items()
+            if symbol in symbols
+        )
+
+    def fetch_balance(self, now: float) -> Balance:
+        """Return the settled cash in quote currency; all of it is free."""
+        cash = self._load(now).cash
+        return Balance(cash, cash)
 
     def account_state(self, now: float) -> AccountState:
         """Return positions, cash and all orders that the exchange ever accepted."""
         account = self._load(now)
         orders = self._read(lambda: self._ledger.orders(self._tenant, account.connection_id))
         return AccountState(
-            positions=self.fetch_positions(now),
+            positions={symbol: held.quantity for symbol, held in account.holdings.items()},
             cash=account.cash,
             realised=account.realised,
             fees=account.fees,
@@ -149,7 +180,7 @@ class PaperVenue:
                 self._match(self._account, now)
             except StaleWrite:
                 self._account = None
-        raise VenueNotSent(f"the paper account of {self._connection.connection_id} is busy: try again later")
+        raise VenueNotSent(f"the paper account of {self._connection.connection_id} is busy", "BUSY")
 
     def _read_account(self) -> PaperAccount:
         """Read the account and its open orders; StaleWrite if it moved between these reads."""
@@ -193,7 +224,7 @@ class PaperVenue:
                 self._account = None
                 if new_id:
                     self._refuse_duplicate(new_id, now, search=True)
-        raise VenueNotSent(f"the paper account of {self._connection.connection_id} is busy: try again later")
+        raise VenueNotSent(f"the paper account of {self._connection.connection_id} is busy", "BUSY")
 
     def _store(self, booked: Booked) -> Booked:
         try:

@@ -1,4 +1,4 @@
-"""Cancel the open orders of a connection when its engine stops, and store what the venue says of them."""
+"""Cancel open orders, when an engine stops or a stop is needless, and store what the venue says of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,22 +26,29 @@ class Cancelled:
 
 
 def cancel_open_orders(world: World, connection: Connection, now: float) -> Cancelled:
-    """Cancel all orders that the venue is known to hold.
+    """Cancel the entries and exits that the venue is known to hold.
 
     Orders that nobody has proved yet (sent, no answer) are left to the reconciliation of the next start, and
-    so are those whose cancellation fails: one order never keeps the others or the stop from going on.
+    so are those whose cancellation fails: one order never keeps the others or the stop from going on. Stops
+    stay with the positions they protect, orders of others with those who placed them.
     """
     ended = left = 0
+    venue = world.venue(connection)
     for order in world.records.open_orders(connection.tenant, connection.connection_id):
-        if order.state in _CANCELLABLE and _cancel(world, connection, order, now):
+        if order.leg not in ("entry", "exit") or order.state in TERMINAL:
+            continue
+        if order.state in _CANCELLABLE and cancel(world, connection, venue, order, now, _REASON):
             ended += 1
         else:
             left += 1
     return Cancelled(ended, left)
 
 
-def _cancel(world: World, connection: Connection, order: Order, now: float) -> bool:
-    """Store the wish, send it, store the answer; tell whether the order has ended."""
+def cancel(world: World, connection: Connection, venue: Venue, order: Order, now: float, reason: str) -> bool:
+    """Store the wish, send it, store the answer; tell whether the order has ended.
+
+    What the venue does not prove leaves the order PENDING_CANCEL, and reconciliation asks again.
+    """
     tenant = connection.tenant
     for _ in range(_ATTEMPTS):
         if order.state not in _CANCELLABLE:
@@ -50,10 +57,10 @@ def _cancel(world: World, connection: Connection, order: Order, now: float) -> b
         if position is None:
             return False
         try:
-            pending = moved(order, OrderState.PENDING_CANCEL, now, _REASON)
+            pending = moved(order, OrderState.PENDING_CANCEL, now, order.reason or reason)
             stored = world.records.commit(tenant, [pending])[0]
             assert isinstance(stored, Order)
-            seen = _ask(world.venue(connection), stored, now)
+            seen = _ask(venue, stored, now)
             return seen is not None and (
                 settle(world, tenant, stored, position, seen).order.state in TERMINAL
             )
@@ -65,11 +72,11 @@ def _cancel(world: World, connection: Connection, order: Order, now: float) -> b
 def _ask(venue: Venue, order: Order, now: float) -> VenueOrder | None:
     """Send the cancellation; if it fails, the order may have ended by itself, so look it up once."""
     try:
-        return venue.cancel_order(order.client_order_id, order.symbol, now)
+        return venue.cancel_order(order, now)
     except VenueError:
         pass
     try:
-        return venue.fetch_order(order.client_order_id, order.symbol, now)
+        return venue.fetch_order(order, now)
     except VenueError:
         return None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from chalicelib.domain.breakers import updated
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.decision import APPROVED, Approved, Refused, decide_entry
 from chalicelib.domain.engine import coordinator_subject, engine_subject
@@ -119,7 +120,7 @@ def _desk(world: World, turn: Turn, symbols: list[str]) -> _Desk:
     feed = world.feed(connection.exchange)
     wanted = sorted({*symbols, *held} & set(connection.symbols))
     try:
-        cash: Decimal | None = venue.fetch_balance(turn.now)
+        cash: Decimal | None = venue.fetch_balance(turn.now).cash
     except VenueError:
         cash = None
     return _Desk(
@@ -187,13 +188,17 @@ def _enter(desk: _Desk, approved: Approved) -> str:
 def _spent(desk: _Desk, symbol: str) -> None:
     desk.traded[symbol] = desk.turn.now
     try:
-        desk.cash = desk.venue.fetch_balance(desk.turn.now)
+        desk.cash = desk.venue.fetch_balance(desk.turn.now).cash
     except VenueError:
         desk.cash = None
 
 
 def _context(desk: _Desk, signal: Signal) -> EntryContext:
     engine = desk.turn.engine
+    equity, limits = _equity(desk), desk.connection.risk
+    state = None
+    if equity is not None:
+        state = updated(engine.breakers, equity, desk.turn.now, limits, engine.breakers_reset)
     return EntryContext(
         now=desk.turn.now,
         signal=signal,
@@ -204,8 +209,10 @@ def _context(desk: _Desk, signal: Signal) -> EntryContext:
         last_traded=desk.traded.get(signal.symbol, engine.cooldowns.get(signal.symbol, 0.0)),
         market=desk.markets.get(signal.symbol),
         ticker=desk.tickers.get(signal.symbol),
-        equity=_equity(desk),
-        cash=desk.cash,
+        equity=equity,
+        free=desk.cash,
+        breakers=state,
+        candle_time=max(signal.candle_time, engine.last_candle),
     )
 
 

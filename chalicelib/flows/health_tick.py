@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.codec import from_plain
-from chalicelib.domain.connection import Connection, beat_intervals
+from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Beat, Engine
-from chalicelib.domain.health import LEVELS, judge
+from chalicelib.domain.health import LEVELS, judge_engine
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import Tick
@@ -15,8 +15,6 @@ from chalicelib.flows.world import World
 
 STANDS_FOR = 600.0
 """Seconds after which an unchanged verdict is stored again: till then a quiet tick is one read."""
-
-_OWN_TICKS = ("indication", "strategy", "realtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,7 @@ def _judged(world: World, items: Sequence[Engine], now: float) -> _Verdict:
         if engine.status != Status.RUNNING or not engine.connection_id:
             continue
         connection = from_plain(Connection, engine.settings, known_only=False)
-        intervals = beat_intervals(connection, world.shortest_interval)
-        own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
-        level, reasons = judge(engine.beats, own, engine.changed_at, now)
+        level, reasons = judge_engine(engine, connection, world.shortest_interval, engine.changed_at, now)
         levels.append(level)
         alarms.extend(f"{engine.connection_id} {reason}" for reason in reasons)
     return _Verdict(max(levels, key=LEVELS.index), levels.count(LEVELS[-1]), tuple(alarms))

@@ -3,8 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from chalicelib.domain.approval import ApprovedOrder
 from chalicelib.domain.decision import Approved
-from chalicelib.domain.order import Order, OrderState, VenueOrder, adopt, moved, unseen_fills
+from chalicelib.domain.order import (
+    TERMINAL,
+    Order,
+    OrderState,
+    VenueOrder,
+    adopt,
+    conflicting_fills,
+    moved,
+    unseen_fills,
+)
 from chalicelib.domain.position import Position, apply_fill
 from chalicelib.domain.records import Fence, Record
 from chalicelib.errors import (
@@ -14,12 +24,13 @@ from chalicelib.errors import (
     VenueError,
     VenueNotSent,
     VenueRejected,
+    VenueUnauthorized,
     VenueUnknown,
 )
 from chalicelib.flows.world import Venue, World
 
-MAX_LOOKUP_MISSES = 2
-"""How often the venue must deny knowledge of an order before its absence counts as proved."""
+UNSENT = "not sent"
+"""How the reason of an intent begins that the venue provably never got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +41,8 @@ class Placed:
     position: Position
 
 
-def store_intent(world: World, tenant: str, approved: Approved, fence: Fence) -> Approved:
-    """Store order, position and signal in one transaction before anything is sent.
+def store_intent(world: World, tenant: str, approved: Approved, fence: Fence) -> tuple[Order, Position]:
+    """Store order, position and signal in one transaction before anything is sent; return both as stored.
 
     Raises AlreadyExists when an earlier delivery stored the same intent, StaleWrite when the lease is lost.
     """
@@ -42,59 +53,98 @@ def store_intent(world: World, tenant: str, approved: Approved, fence: Fence) ->
     order, position = stored[0], stored[1]
     assert isinstance(order, Order)
     assert isinstance(position, Position)
-    return replace(approved, order=order, position=position)
+    return order, position
 
 
 def place(world: World, venue: Venue, tenant: str, approved: Approved, fence: Fence) -> Placed | None:
     """Store the intent, send it once, store the answer; None if an earlier delivery had it already.
 
     What the venue does not prove leaves the order UNKNOWN for reconciliation, which looks before it sends.
+    Raises VenueUnauthorized, with everything stored, when the venue refuses the key.
     """
     try:
-        stored = store_intent(world, tenant, approved, fence)
+        order, position = store_intent(world, tenant, approved, fence)
     except AlreadyExists:
         return None
-    return send(world, venue, tenant, stored.order, stored.position)
+    return send(world, venue, tenant, approved.approved, order, position)
 
 
-def send(world: World, venue: Venue, tenant: str, order: Order, position: Position) -> Placed:
-    """Send a stored intent and store what the venue answered."""
-    now = world.now()
+def send(
+    world: World, venue: Venue, tenant: str, approved: ApprovedOrder, order: Order, position: Position
+) -> Placed:
+    """Send an order that is stored as `order` and store what the venue answered."""
     try:
-        seen = venue.create_order(order, now)
+        seen = venue.create_order(approved, world.now())
     except DuplicateClientOrderId:
         return _adopt_earlier(world, venue, tenant, order, position)
     except VenueRejected as error:
         world.metrics.count("orders_rejected", reason=error.reason)
-        return settle_rejected(world, tenant, order, position, f"{error.reason}: {error}")
+        placed = settle_rejected(world, tenant, order, position, f"{error.reason}: {error}")
+        if isinstance(error, VenueUnauthorized):
+            raise
+        return placed
     except VenueNotSent as error:
-        # Provably not executed, and stored as an intent: reconciliation sends it when the venue is back.
-        unsent = replace(order, reason=f"not sent: {error}"[:200], updated_at=now)
+        # Provably not executed: stored as an intent again, which reconciliation sends when the venue is back.
+        unsent = moved(order, OrderState.INTENT, world.now(), f"{UNSENT}: {error}"[:200])
         return _store(world, tenant, unsent, position)
     except VenueError as error:
-        unknown = replace(moved(order, OrderState.UNKNOWN, now), reason=str(error)[:200])
+        unknown = moved(order, OrderState.UNKNOWN, world.now(), str(error)[:200])
         world.metrics.count("orders_unknown")
         return _store(world, tenant, unknown, position)
     return settle(world, tenant, order, position, seen)
+
+
+def send_again(
+    world: World, venue: Venue, tenant: str, approved: ApprovedOrder, order: Order, position: Position
+) -> Placed:
+    """Send the same order once more after its absence was proved.
+
+    That it goes out is stored first: of two processes that come to this at once only one sends, and one that
+    dies in between leaves an order that is looked up again.
+    """
+    submitted = replace(moved(order, OrderState.SUBMITTED, world.now()), unproven_lookups=0)
+    stored = world.records.commit(tenant, (submitted,))[0]
+    assert isinstance(stored, Order)
+    world.metrics.count("orders_resent")
+    return send(world, venue, tenant, approved, stored, position)
 
 
 def settle(world: World, tenant: str, order: Order, position: Position, seen: VenueOrder) -> Placed:
     """Adopt what the venue says of an order and fold its new fills into the position, in one transaction."""
     fresh = unseen_fills(order, seen.fills)
     after = adopt(order, seen, world.now())
+    if replace(after, updated_at=order.updated_at) == order:
+        return Placed(order, position)
     for fill in fresh:
         position = apply_fill(position, fill)
-    if after.filled > after.quantity:
+    if conflicts := conflicting_fills(order, seen.fills):
+        world.metrics.count("fills_conflicting", len(conflicts))
+    if after.filled > after.quantity and fresh:
         world.metrics.count("overfills")
-    if after.leg == "entry" and not after.filled and after.state in _ENDED_UNFILLED:
-        position = replace(position, state="abandoned", updated_at=world.now())
-    if after == order:
-        return Placed(order, position)
     world.metrics.count("fills", len(fresh))
-    return _store(world, tenant, after, position)
+    return _store(world, tenant, after, _after_end(position, after, world.now()))
 
 
-_ENDED_UNFILLED = frozenset({OrderState.CANCELED, OrderState.EXPIRED})
+def _after_end(position: Position, order: Order, now: float) -> Position:
+    """Return the position after an order of its has ended: given up without entry, without a stop gone."""
+    if order.leg == "entry" and order.state in _ENDED_UNFILLED and not position.quantity:
+        return _abandoned(position, now)
+    if order.leg != "protection" or order.state not in TERMINAL:
+        return position
+    if position.state == "closed" and not position.exit_reason:
+        position = replace(position, exit_reason=order.reason)
+    if position.stop_order_id == order.client_order_id:
+        position = replace(position, stop_order_id="", stop_price=None)
+    return position
+
+
+def _abandoned(position: Position, now: float) -> Position:
+    if position.state != "opening":
+        return position
+    return replace(position, state="abandoned", updated_at=now)
+
+
+_ENDED_UNFILLED = frozenset({OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})
 
 
 def settle_rejected(world: World, tenant: str, order: Order, position: Position, reason: str) -> Placed:
@@ -110,7 +160,7 @@ def settle_expired(world: World, tenant: str, order: Order, position: Position, 
 def fetch(venue: Venue, order: Order, now: float) -> VenueOrder | None:
     """Look an order up by our id: None if the venue says that it does not know it."""
     try:
-        return venue.fetch_order(order.client_order_id, order.symbol, now)
+        return venue.fetch_order(order, now)
     except OrderNotFound:
         return None
 
@@ -130,10 +180,8 @@ def _adopt_earlier(world: World, venue: Venue, tenant: str, order: Order, positi
 def _ended(
     world: World, tenant: str, order: Order, position: Position, state: OrderState, reason: str
 ) -> Placed:
-    now = world.now()
-    if order.leg == "entry" and position.state == "opening":
-        position = replace(position, state="abandoned", updated_at=now)
-    return _store(world, tenant, moved(order, state, now, reason[:200]), position)
+    after = moved(order, state, world.now(), reason[:200])
+    return _store(world, tenant, after, _after_end(position, after, world.now()))
 
 
 def _store(world: World, tenant: str, order: Order, position: Position) -> Placed:

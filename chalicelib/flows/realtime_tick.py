@@ -5,17 +5,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.decision import decide_exit
 from chalicelib.domain.engine import Account, Engine
-from chalicelib.domain.exits import best_price, due_exit
+from chalicelib.domain.exits import ExitReason, best_price, due_exit, due_partial
 from chalicelib.domain.lease import Skip
-from chalicelib.domain.lifecycle import exits_allowed
+from chalicelib.domain.leaving import ONE, decide_exit, leaving_quantity
+from chalicelib.domain.lifecycle import entries_allowed, exits_allowed
 from chalicelib.domain.market import Ticker
 from chalicelib.domain.messages import Tick
 from chalicelib.domain.position import Position, unrealised
 from chalicelib.domain.records import Fence
 from chalicelib.errors import VenueError
 from chalicelib.flows import orders
+from chalicelib.flows.charges import charged, fee_symbols
+from chalicelib.flows.protection import Guard, protect
 from chalicelib.flows.reconcile import Books, reconcile
 from chalicelib.flows.tick import Saved, Turn, require_engine, run_tick
 from chalicelib.flows.world import Venue, World
@@ -34,11 +36,14 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     venue = world.venue(connection)
     open_orders = world.records.open_orders(tenant, connection_id)
     positions = world.records.open_positions(tenant, connection_id)
-    books = reconcile(world, venue, connection, open_orders, positions, turn.now)
-    symbols = sorted({position.symbol for position in books.positions})
-    tickers = world.feed(connection.exchange).tickers(symbols, turn.now) if symbols else {}
+    allowed = entries_allowed(turn.coordinator, turn.engine.status)
+    books = reconcile(world, venue, connection, open_orders, positions, turn.now, entries_allowed=allowed)
+    tickers = _tickers(world, connection, books, turn.now)
     fence = Fence(turn.engine.subject, turn.kind, turn.fence)
+    books = replace(books, positions=charged(world, venue, turn, books.positions, tickers))
     books, marks = _exits(world, venue, turn, fence, books, tickers)
+    guard = Guard(world, venue, connection, fence, turn.now)
+    books = replace(books, positions=protect(guard, books.positions, books.orders, marks))
     account = _account(venue, turn.engine, connection, books, tickers, turn.now)
     world.metrics.line(
         "account",
@@ -48,6 +53,13 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
         unrealised=float(account.unrealised),
     )
     return Saved(replace(turn.engine, marks=marks, account=account), ("marks", "account"))
+
+
+def _tickers(world: World, connection: Connection, books: Books, now: float) -> Mapping[str, Ticker]:
+    """Return the prices of all positions, and of the currencies that fees were paid in: one request."""
+    symbols = {position.symbol for position in books.positions}
+    symbols |= fee_symbols(books.positions)
+    return world.feed(connection.exchange).tickers(sorted(symbols), now) if symbols else {}
 
 
 def _exits(
@@ -64,19 +76,47 @@ def _exits(
             continue
         price = ticker.bid if position.direction == "long" else ticker.ask
         best = best_price(position, turn.engine.marks.get(position.position_id), position.entry_price)
-        reason = due_exit(position, best, price, turn.now)
-        if reason and position.position_id not in leaving:
-            position = close(world, venue, position, reason, turn, fence)
+        if position.position_id not in leaving:
+            position = _left(world, venue, turn, fence, position, best, price)
         if position.state == "open":
             marks[position.position_id] = best_price(position, best, price)
             kept.append(position)
     return replace(books, positions=tuple(kept)), marks
 
 
-def close(world: World, venue: Venue, position: Position, reason: str, turn: Turn, fence: Fence) -> Position:
-    """Send the order that closes a position; return the position as it is after it."""
+def _left(
+    world: World,
+    venue: Venue,
+    turn: Turn,
+    fence: Fence,
+    position: Position,
+    best: Decimal,
+    price: Decimal,
+) -> Position:
+    """Close a position whose exit is due, or take the due part of its profit."""
+    if reason := due_exit(position, best, price, turn.now):
+        return close(world, venue, position, reason, turn, fence)
+    share = due_partial(position, price)
+    if share is None or leaving_quantity(position, share) <= 0:
+        return position
+    return close(world, venue, position, ExitReason.PARTIAL_PROFIT, turn, fence, share)
+
+
+def close(
+    world: World,
+    venue: Venue,
+    position: Position,
+    reason: str,
+    turn: Turn,
+    fence: Fence,
+    share: Decimal = ONE,
+) -> Position:
+    """Send the order that closes a position, or `share` of it; return the position as it is after it."""
     correlation_id = f"{position.correlation_id}/exit-{position.exit_epoch}"
-    approved = decide_exit(position, reason, turn.now, correlation_id)
+    if leaving_quantity(position, share) <= 0:
+        return position
+    hedge = turn.connection.position_mode == "hedge"
+    approved = decide_exit(position, reason, turn.now, correlation_id, share, hedge)
     placed = orders.place(world, venue, turn.engine.subject.tenant, approved, fence)
     if placed is None:
         return position
@@ -95,7 +135,7 @@ def _account(
 ) -> Account:
     """Value the account at the mid prices; what cannot be read leaves the last known value in place."""
     try:
-        cash = venue.fetch_balance(now)
+        cash = venue.fetch_balance(now).cash
     except VenueError:
         return engine.account
     open_positions = [p for p in books.positions if p.quantity > 0]

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.codec import from_plain
-from chalicelib.domain.connection import Connection, beat_intervals
+from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Engine, engine_subject
-from chalicelib.domain.health import LEVELS, judge
+from chalicelib.domain.health import LEVELS, judge_engine
 from chalicelib.domain.lifecycle import Status, allowed_commands, entries_allowed
 from chalicelib.domain.market import split_symbol
 from chalicelib.domain.records import Session
@@ -24,7 +24,6 @@ from chalicelib.flows.world import World
 IDLE = "idle"
 """Health of an engine that has no ticks to judge: stopped, paused, or on its way."""
 
-_OWN_TICKS = ("indication", "strategy", "realtime")
 _ZERO = Decimal(0)
 _AUDIT_PAGE = 100
 
@@ -132,11 +131,9 @@ def _health(world: World, coordinator: Engine, engine: Engine, now: float) -> di
         level, reasons = LEVELS[-1], (error_reason(world, engine),)
     elif engine.status is Status.RUNNING and coordinator.status is Status.RUNNING:
         connection = from_plain(Connection, engine.settings, known_only=False)
-        intervals = beat_intervals(connection, world.shortest_interval)
-        own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
         # While everything was paused globally, missing ticks were no fault of the engine.
         since = max(engine.changed_at, coordinator.changed_at)
-        level, reasons = judge(engine.beats, own, since, now)
+        level, reasons = judge_engine(engine, connection, world.shortest_interval, since, now)
     return {
         "connection_id": engine.connection_id,
         "status": engine.status.value,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from chalicelib.domain.approval import ApprovedOrder
     from chalicelib.domain.candles import Candles
     from chalicelib.domain.connection import Connection
     from chalicelib.domain.credentials import Credentials, SealedCredentials
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
     from chalicelib.domain.signal import Signal
     from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
+    from chalicelib.domain.venue import (
+        Abilities,
+        Balance,
+        Funding,
+        KeyPermissions,
+        MarginMode,
+        PositionMode,
+        VenuePosition,
+        VenueTrade,
+    )
 
 
 class EngineStore(Protocol):
@@ -185,17 +195,42 @@ class MarketFeed(Protocol):
 class Venue(Protocol):
     """The private side of one account. Raises only the VenueError family."""
 
-    def create_order(self, order: Order, now: float) -> VenueOrder: ...
-    def cancel_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder: ...
-    def fetch_order(self, client_order_id: str, symbol: str, now: float) -> VenueOrder:
-        """Look an order up by our id, open or not; OrderNotFound if the venue does not know it."""
+    @property
+    def abilities(self) -> Abilities:
+        """What the venue can do; known without asking it."""
 
-    def fetch_open_orders(self, now: float) -> tuple[VenueOrder, ...]: ...
-    def fetch_positions(self, now: float) -> Mapping[str, Decimal]:
-        """Return the signed quantity per symbol, flat ones left out."""
+    def create_order(self, approved: ApprovedOrder, now: float) -> VenueOrder: ...
+    def cancel_order(self, order: Order, now: float) -> VenueOrder:
+        """Ask for the end of an order; one that has ended is returned as it is. Raises OrderNotFound."""
 
-    def fetch_balance(self, now: float) -> Decimal:
-        """Return the cash in quote currency: settled, before unrealised profit."""
+    def fetch_order(self, order: Order, now: float) -> VenueOrder:
+        """Look an order up in every way the venue has, open or not.
+
+        Raises OrderNotFound only if all of them answered and none knows it.
+        """
+
+    def fetch_open_orders(self, symbols: Sequence[str], now: float) -> tuple[VenueOrder, ...]:
+        """Return the open orders of the account on these symbols, ours and those of others, stops too."""
+
+    def fetch_trades(self, symbol: str, since: float, now: float) -> tuple[VenueTrade, ...]:
+        """Return all trades of the account on a symbol at or after `since`, whoever placed the orders."""
+
+    def fetch_positions(self, symbols: Sequence[str], now: float) -> tuple[VenuePosition, ...]:
+        """Return the open positions on these symbols."""
+
+    def fetch_balance(self, now: float) -> Balance:
+        """Return the money of the account in quote currency."""
+
+    def fetch_funding(self, symbols: Sequence[str], since: float, now: float) -> tuple[Funding, ...]:
+        """Return the funding payments at or after `since`; none on spot."""
+
+    def configure(
+        self, symbol: str, leverage: int, margin_mode: MarginMode, position_mode: PositionMode, now: float
+    ) -> None:
+        """Set how a swap is held, if it is not held so already; nothing happens on spot."""
+
+    def permissions(self, now: float) -> KeyPermissions:
+        """Return what the API key may do."""
 
 
 class Metrics(Protocol):

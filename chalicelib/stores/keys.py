@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.engine import PUBLIC_TENANT, Engine, Subject
-from chalicelib.domain.order import TERMINAL, Order
+from chalicelib.domain.order import Order
 from chalicelib.domain.position import Position
 from chalicelib.domain.records import AuditEntry, Record, Session
 from chalicelib.domain.signal import Signal
@@ -64,9 +64,9 @@ def timed(at: float, identity: str) -> str:
 
 
 def is_open(record: Record) -> bool:
-    """Tell whether an order is not terminal, or a position opening or open."""
+    """Tell whether an order needs another look, or a position is opening or open."""
     if isinstance(record, Order):
-        return record.state not in TERMINAL
+        return record.is_open
     return isinstance(record, Position) and record.state in _OPEN_POSITION
 
 

@@ -117,6 +117,11 @@ class PaperItem(Item):
         table_name = "paper"
 
 
+class LimitItem(ExpiringItem):
+    class Meta:
+        table_name = "limits"
+
+
 MODELS: dict[str, type[KeyedItem]] = {
     "engines": EngineItem,
     "connections": ConnectionItem,
@@ -126,6 +131,7 @@ MODELS: dict[str, type[KeyedItem]] = {
     "sessions": SessionItem,
     "audit": AuditItem,
     "paper": PaperItem,
+    "limits": LimitItem,
 }
 
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.breakers import Breakers, updated
 from chalicelib.domain.connection import Connection, LadderChoice, PaperTerms, RiskLimits, validate
-from chalicelib.domain.decision import Approved, Refused, decide_entry, decide_exit
+from chalicelib.domain.decision import Approved, Refused, decide_entry
 from chalicelib.domain.exits import ExitReason, best_price, due_exit
 from chalicelib.domain.ids import CLIENT_ORDER_ID_PATTERN
+from chalicelib.domain.leaving import decide_exit
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.market import Market, Ticker
 from chalicelib.domain.order import OrderState
@@ -26,7 +28,7 @@ MARKET = Market("BTC/USDT", "BTC", "USDT", "spot", D("0.00001"), D("0.01"), D("0
 TICKER = Ticker("BTC/USDT", D("61990"), D("62010"), D("62000"), NOW)
 CONNECTION = Connection("c1", "binance", ("BTC/USDT", "ETH/USDT"))
 SIGNAL = Signal(
-    "s1", "c1", "BTC/USDT", "enter", "long", "vote", "combined", 0.8, D(62000), 1, NOW, "k", ExitProfile()
+    "s1", "c1", "BTC/USDT", "enter", "long", "vote", "combined", 0.8, D(62000), int(NOW), NOW, "k", ExitProfile()
 )
 HELD = Position(
     "p0", "c1", "ETH/USDT", "long", "open", ExitProfile(), "vote", "s0", NOW, NOW, "k", D(0), D(1), D(900)
@@ -43,6 +45,8 @@ GOOD = EntryContext(
     TICKER,
     D(10000),
     D(10000),
+    breakers=updated(Breakers(), D(10000), NOW, RiskLimits()),
+    candle_time=int(NOW),
 )
 
 
@@ -110,7 +114,7 @@ money = st.decimals("1", "1000000", places=2)
 def test_no_size_ever_passes_a_limit(equity: D, cash: D, held: D, price: D) -> None:
     ticker = Ticker("BTC/USDT", price, price, price, NOW)
     other = replace(HELD, cost=held)
-    context = replace(GOOD, equity=equity, cash=cash, positions=(other,), ticker=ticker)
+    context = replace(GOOD, equity=equity, free=cash, positions=(other,), ticker=ticker)
     decision = decide_entry(context, "s")
     if isinstance(decision, Refused):
         return

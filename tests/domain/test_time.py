@@ -1,5 +1,6 @@
 """Cadence, leases, lifecycle and health with `now` passed in."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.cadence import DEFAULT_INTERVALS, due, raised
-from chalicelib.domain.engine import Beat
-from chalicelib.domain.health import judge
+from chalicelib.domain.connection import Connection
+from chalicelib.domain.engine import Beat, Engine, engine_subject
+from chalicelib.domain.health import Waiting, judge, judge_engine
 from chalicelib.domain.lease import Lease, Skip, acquire, release
 from chalicelib.domain.lifecycle import (
     FIRST_STEP,
@@ -97,14 +99,37 @@ def test_the_global_pause_beats_the_engine_and_exits_go_on() -> None:
 
 
 def test_health_by_lag_and_errors() -> None:
-    intervals = {"realtime": 30, "strategy": 120}
-    good = {"realtime": Beat(1000.0), "strategy": Beat(990.0)}
-    assert judge(good, intervals, 0.0, 1010.0) == ("healthy", ())
-    assert judge(good, intervals, 0.0, 1100.0)[0] == "degraded"
-    assert judge(good, intervals, 0.0, 1400.0)[0] == "unhealthy"
-    failing = {**good, "realtime": Beat(1005.0, errors=5, last_error="Boom")}
-    level, reasons = judge(failing, intervals, 0.0, 1010.0)
+    waiting = {"realtime": Waiting(30, 1000.0), "strategy": Waiting(120, 990.0)}
+    assert judge({}, waiting, 0.0, 1010.0) == ("healthy", ())
+    assert judge({}, waiting, 0.0, 1100.0)[0] == "degraded"
+    assert judge({}, waiting, 0.0, 1400.0)[0] == "unhealthy"
+    failing = {"realtime": Beat(1005.0, errors=5, last_error="Boom")}
+    level, reasons = judge(failing, waiting, 0.0, 1010.0)
     assert level == "unhealthy"
     assert "realtime" in reasons[0]
     assert "Boom" in reasons[0]
-    assert judge({}, intervals, 1000.0, 1010.0)[0] == "healthy", "just started"
+    assert judge({}, waiting, 5000.0, 5010.0)[0] == "healthy", "just started"
+
+
+@pytest.mark.parametrize(("timeframe", "candle"), [("5m", 300), ("1d", 86400)])
+def test_decisions_that_stop_are_told_minutes_after_the_first_candle_nobody_decided_on(
+    timeframe: str, candle: int
+) -> None:
+    connection = replace(Connection("c", "binance", ("BTC/USDT",)), timeframe=timeframe)
+    closed = 20_000 * 86400
+    working = Engine(engine_subject("t", "c"), last_candle=closed, last_indicated=closed)
+
+    def judged(late: float) -> str:
+        beats = {"realtime": Beat(closed + candle + late)}
+        return judge_engine(replace(working, beats=beats), connection, 0, 0.0, closed + candle + late)[0]
+
+    assert [judged(late) for late in (-1, 170, 200, 590, 610, 1210)] == [
+        "healthy",
+        "healthy",
+        "degraded",
+        "degraded",
+        "unhealthy",
+        "unhealthy",
+    ]
+    never = replace(working, last_candle=0, last_indicated=0, beats={"realtime": Beat(closed + 30)})
+    assert judge_engine(never, connection, 0, closed + 10.0, closed + 60.0)[0] == "healthy"

@@ -6,13 +6,15 @@ from decimal import Decimal
 
 import numpy as np
 
+from chalicelib.domain.approval import ApprovedOrder, approve_again
 from chalicelib.domain.candles import Candles, between, select
 from chalicelib.domain.connection import Connection, PaperTerms
 from chalicelib.domain.market import Market, MarketType, Ticker, split_symbol
-from chalicelib.domain.order import Order, OrderState
+from chalicelib.domain.order import Order, OrderState, VenueOrder
 from chalicelib.domain.paper import PaperAccount, PaperOrder
 from chalicelib.errors import UsageError
 from chalicelib.exchanges.paper import PaperVenue
+from chalicelib.flows.world import Venue
 from chalicelib.stores.memory import MemoryPaperLedger, MemoryTables
 
 D = Decimal
@@ -104,6 +106,35 @@ def a_venue(
     ledger: MemoryPaperLedger, feed: ScriptedFeed, connection: Connection | None = None
 ) -> PaperVenue:
     return PaperVenue("default", connection or a_connection(), ledger, feed)
+
+
+def approved(order: Order) -> ApprovedOrder:
+    """Return an order as a venue takes it."""
+    made = approve_again(replace(order, state=OrderState.INTENT), order.created_at, entries_allowed=True)
+    assert made is not None
+    return made
+
+
+def send(venue: Venue, order: Order, now: float) -> VenueOrder:
+    return venue.create_order(approved(order), now)
+
+
+def cancel(venue: Venue, client_order_id: str, symbol: str, now: float) -> VenueOrder:
+    return venue.cancel_order(an_order(client_order_id, symbol=symbol), now)
+
+
+def look_up(venue: Venue, client_order_id: str, symbol: str, now: float) -> VenueOrder:
+    return venue.fetch_order(an_order(client_order_id, symbol=symbol), now)
+
+
+def held(venue: Venue, now: float) -> dict[str, Decimal]:
+    """Return the signed quantities of an account by symbol."""
+    symbols = (SYMBOL, f"{SYMBOL}:USDT", "ETH/USDT", "ETH/USDT:USDT")
+    return {one.symbol: one.signed_quantity for one in venue.fetch_positions(symbols, now)}
+
+
+def cash(venue: Venue, now: float) -> Decimal:
+    return venue.fetch_balance(now).cash
 
 
 def an_order(client_order_id: str = "cts-1", **changes: object) -> Order:

@@ -16,7 +16,17 @@ from chalicelib.exchanges.faults import (
     SeededFaults,
 )
 from chalicelib.stores.memory import MemoryPaperLedger, MemoryTables
-from tests.exchanges.paper_world import START, SYMBOL, ScriptedFeed, a_venue, an_order
+from tests.exchanges.paper_world import (
+    START,
+    SYMBOL,
+    ScriptedFeed,
+    a_venue,
+    an_order,
+    cancel,
+    cash,
+    look_up,
+    send,
+)
 
 D = Decimal
 NOW = float(START)
@@ -44,15 +54,15 @@ def test_create_fails_as_its_kind_says_and_may_be_sent_again(paper, kind):
     venue = faulty(paper, kind)
     effect = EFFECTS[kind]
     with pytest.raises(effect.error):
-        venue.create_order(an_order(), NOW)
+        send(venue, an_order(), NOW)
     if effect.executed:
-        assert venue.fetch_order("cts-1", SYMBOL, NOW).state == OrderState.FILLED
+        assert look_up(venue, "cts-1", SYMBOL, NOW).state == OrderState.FILLED
         with pytest.raises(DuplicateClientOrderId):
-            venue.create_order(an_order(), NOW)
+            send(venue, an_order(), NOW)
     else:
         with pytest.raises(OrderNotFound):
-            venue.fetch_order("cts-1", SYMBOL, NOW)
-        venue.create_order(an_order(), NOW)
+            look_up(venue, "cts-1", SYMBOL, NOW)
+        send(venue, an_order(), NOW)
     assert len(paper.account_state(NOW).orders) == 1
 
 
@@ -66,38 +76,39 @@ def test_the_kinds_mean_what_exchanges_mean_by_them():
 
 def test_a_lost_reply_hides_a_refusal_too(paper):
     with pytest.raises(VenueUnknown):
-        faulty(paper, FaultKind.REPLY_LOST).create_order(an_order(quantity=D(1000)), NOW)
+        send(faulty(paper, FaultKind.REPLY_LOST), an_order(quantity=D(1000)), NOW)
     with pytest.raises(VenueRejected):
-        faulty(paper, None).create_order(an_order(quantity=D(1000)), NOW)
+        send(faulty(paper, None), an_order(quantity=D(1000)), NOW)
 
 
 def test_a_cancel_whose_reply_is_lost_is_done(paper):
-    paper.create_order(an_order(price=D(90)), NOW)
+    send(paper, an_order(price=D(90)), NOW)
     venue = faulty(paper, FaultKind.REPLY_LOST, method="cancel_order")
     with pytest.raises(VenueUnknown):
-        venue.cancel_order("cts-1", SYMBOL, NOW)
-    assert venue.fetch_order("cts-1", SYMBOL, NOW).state == OrderState.CANCELED
+        cancel(venue, "cts-1", SYMBOL, NOW)
+    assert look_up(venue, "cts-1", SYMBOL, NOW).state == OrderState.CANCELED
 
 
 @pytest.mark.parametrize("method", ["fetch_open_orders", "fetch_positions", "fetch_balance"])
 def test_reads_fail_too(paper, method):
     venue = faulty(paper, FaultKind.SERVER_ERROR, method=method)
+    arguments = (NOW,) if method == "fetch_balance" else ((SYMBOL,), NOW)
     with pytest.raises(VenueUnknown):
-        getattr(venue, method)(NOW)
-    assert getattr(venue, method)(NOW) == getattr(paper, method)(NOW)
+        getattr(venue, method)(*arguments)
+    assert getattr(venue, method)(*arguments) == getattr(paper, method)(*arguments)
 
 
 def test_slow_waits_and_then_works(paper):
     waits: list[float] = []
     plan = ScriptedFaults({"create_order": [Fault(FaultKind.SLOW, seconds=2.5)]})
     venue = FaultyVenue(paper, plan, waits.append)
-    assert venue.create_order(an_order(), NOW).state == OrderState.FILLED
+    assert send(venue, an_order(), NOW).state == OrderState.FILLED
     assert waits == [2.5]
 
 
 def test_partial_fill(paper):
     plan = ScriptedFaults({"create_order": [Fault(FaultKind.PARTIAL_FILL, share=D("0.25"))]})
-    order = FaultyVenue(paper, plan, no_sleep).create_order(an_order(), NOW)
+    order = send(FaultyVenue(paper, plan, no_sleep), an_order(), NOW)
     assert order.state == OrderState.PARTIALLY_FILLED
     assert sum(fill.quantity for fill in order.fills) == D("0.25")
 
@@ -116,9 +127,9 @@ def test_a_seeded_plan_repeats_itself_at_its_rates():
 def test_counts_go_on_over_wrappers_made_per_invocation(paper):
     plan = ScriptedFaults({"fetch_balance": [None, Fault(FaultKind.REFUSED)]})
     counts = CallCounts()
-    FaultyVenue(paper, plan, no_sleep, counts).fetch_balance(NOW)
+    cash(FaultyVenue(paper, plan, no_sleep, counts), NOW)
     with pytest.raises(VenueNotSent):
-        FaultyVenue(paper, plan, no_sleep, counts).fetch_balance(NOW)
+        cash(FaultyVenue(paper, plan, no_sleep, counts), NOW)
     assert counts.calls == {"fetch_balance": 2}
 
 
@@ -128,7 +139,7 @@ def test_a_seeded_storm_ends_with_one_order_per_id(paper):
     for number in range(30):
         for _ in range(50):
             try:
-                venue.create_order(an_order(f"cts-{number}", quantity=D("0.2")), NOW)
+                send(venue, an_order(f"cts-{number}", quantity=D("0.2")), NOW)
             except (VenueUnknown, VenueNotSent):
                 continue
             except DuplicateClientOrderId:

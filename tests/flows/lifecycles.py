@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 from chalicelib.domain.codec import to_plain
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.decision import decide_exit
 from chalicelib.domain.engine import (
     Engine,
     coordinator_subject,
     engine_subject,
 )
+from chalicelib.domain.leaving import decide_exit
 from chalicelib.domain.lifecycle import Command, Status
 from chalicelib.domain.order import Order
 from chalicelib.domain.position import Position, apply_fill
@@ -20,6 +20,7 @@ from chalicelib.domain.signal import ExitProfile
 from chalicelib.flows import lifecycle
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.world import World
+from tests.exchanges.paper_world import send
 from tests.flows.worlds import TENANT, memory_world, with_connections
 
 D = Decimal
@@ -103,7 +104,7 @@ def resting(world: World, price: str, number: int = 1) -> Order:
         quantity=D("0.01"),
         price=D(price),
     )
-    seen = world.venue(connection).create_order(order, world.now())
+    seen = send(world.venue(connection), order, world.now())
     for fill in seen.fills:
         position = apply_fill(position, fill)
     known = replace(order, state=seen.state, fills=seen.fills, venue_order_id=seen.venue_order_id)

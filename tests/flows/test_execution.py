@@ -13,6 +13,7 @@ from chalicelib.domain.signal import ExitProfile
 from chalicelib.errors import LeaseHeld, OrderNotFound, StaleWrite
 from chalicelib.exchanges.faults import Fault, FaultKind, ScriptedFaults
 from chalicelib.flows import orders
+from tests.exchanges.paper_world import approved
 from tests.flows.desk import CONNECTION_ID, SYMBOLS, TENANT, Desk, connection
 
 D = Decimal
@@ -148,10 +149,10 @@ def test_an_exit_the_venue_rejects_is_tried_again_under_a_new_id() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self.venue, name)
 
-        def create_order(self, order: Any, now: float) -> Any:
+        def create_order(self, approved: Any, now: float) -> Any:
             from chalicelib.errors import VenueRejected
 
-            rejected.append(order.client_order_id)
+            rejected.append(approved.order.client_order_id)
             raise VenueRejected("market closed", "MARKET_CLOSED")
 
     desk.venue = lambda wanted: Refusing(real(wanted))  # type: ignore[method-assign,assignment]
@@ -295,7 +296,8 @@ def scripted(desk: Desk, **script: list[Any]) -> Desk:
     return desk
 
 
-def accepted(order: Any, now: float) -> VenueOrder:
+def accepted(approved: Any, now: float) -> VenueOrder:
+    order = approved.order
     return VenueOrder(
         order.client_order_id, "v1", order.symbol, order.side, OrderState.ACCEPTED, order.quantity
     )
@@ -341,7 +343,7 @@ def test_fills_that_come_in_two_reports_are_each_counted_once() -> None:
     half = order.quantity / 2
     fills = [Fill(name, order.symbol, "buy", half, D(60000), D(1), "USDT", desk.now) for name in ("t1", "t2")]
     for known in (fills[:1], fills[:1], fills):
-        seen = replace(accepted(order, 0), state=OrderState.PARTIALLY_FILLED, fills=tuple(known))
+        seen = replace(accepted(approved(order), 0), state=OrderState.PARTIALLY_FILLED, fills=tuple(known))
         placed = orders.settle(desk.world(), TENANT, order, position, seen)
         order, position = placed.order, placed.position
     assert (position.quantity, position.fees) == (order.quantity, D(2))

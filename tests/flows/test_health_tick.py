@@ -13,8 +13,9 @@ COORDINATOR = coordinator_subject(TENANT)
 def beating(desk: Desk) -> None:
     """Let every tick of the engine have succeeded now."""
     engine = desk.tables.engines[desk.subject]
-    beats = {kind: Beat(desk.now) for kind in ("indication", "strategy", "realtime")}
-    desk.tables.engines[desk.subject] = replace(engine, beats=beats)
+    closed = int(desk.now) // 300 * 300
+    engine = replace(engine, last_candle=closed, last_indicated=closed)
+    desk.tables.engines[desk.subject] = replace(engine, beats={"realtime": Beat(desk.now)})
 
 
 def told(desk: Desk, later: float) -> tuple[str, int]:

@@ -134,4 +134,4 @@ def test_an_engine_that_lags_a_candle_behind_is_not_called_sick_and_one_that_sto
     coordinator = desk.engines.get(coordinator.subject)
     assert coordinator is not None
     assert coordinator.health == "unhealthy"
-    assert any("strategy: last success" in alarm for alarm in coordinator.alarms)
+    assert any("strategy: work waits" in alarm for alarm in coordinator.alarms)

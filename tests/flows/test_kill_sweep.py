@@ -45,6 +45,8 @@ class _Mortal:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._part, name)
+        if not callable(method):
+            return method
         return lambda *arguments, **named: self._process.call(method, arguments, named)
 
 

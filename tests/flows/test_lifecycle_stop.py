@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.lifecycle import Status
-from chalicelib.domain.order import Fill, OrderState
+from chalicelib.domain.order import Fill, Order, OrderState
 from chalicelib.exchanges.faults import Fault, FaultKind, FaultyVenue, ScriptedFaults
 from chalicelib.exchanges.paper import PaperVenue
 from chalicelib.flows import sessions
@@ -152,8 +152,8 @@ def test_fills_that_come_with_the_cancellation_are_counted_once() -> None:
     fill = Fill("t-1", "BTC/USDT", "buy", D("0.01"), D(50000), D("0.5"), "USDT", world.now())
 
     class FilledMeanwhile(PaperVenue):
-        def cancel_order(self, client_order_id: str, symbol: str, now: float) -> Any:
-            seen = super().cancel_order(client_order_id, symbol, now)
+        def cancel_order(self, order: Order, now: float) -> Any:
+            seen = super().cancel_order(order, now)
             return replace(seen, state=OrderState.FILLED, fills=(fill,))
 
     ledger = MemoryPaperLedger(memory.tables)

@@ -104,7 +104,7 @@ def test_health_is_that_of_the_worst_running_engine() -> None:
     seen = views.health(world, TENANT)
     assert [engine["health"] for engine in seen["engines"]] == ["healthy", "degraded", "idle"]
     assert seen["health"] == "degraded"
-    assert seen["engines"][1]["reasons"] == ["realtime: last success 100 s ago, 0 errors"]
+    assert seen["engines"][1]["reasons"] == ["realtime: work waits for 100 s, 0 errors"]
     command(world, TENANT, None, "pause", "ann", "k-1")
     assert views.health(world, TENANT)["health"] == "idle"
     memory.clock.time += 5000

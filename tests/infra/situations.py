@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.decision import decide_exit
 from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject, feed_subject
+from chalicelib.domain.leaving import decide_exit
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.domain.order import Order, OrderState

@@ -19,7 +19,7 @@ from tests.infra.cloudformation import ACCOUNT, load, parse, resolved
 from tests.infra.inventory import FOLDER, resources_inventory, resources_stack
 
 STAGES = ("dev", "prod")
-EXPIRING = {"signals", "audit"}
+EXPIRING = {"signals", "audit", "limits"}
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 MOST_ALARMS = 9
 TOLD_OTHERWISE = {

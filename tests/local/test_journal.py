@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,12 @@ def test_a_kill_in_a_stream_of_writes_loses_nothing_acknowledged(seed: int, tmp_
     url = clients.sqs.create_queue(QueueName="ticks")["QueueUrl"]
     writer = threading.Thread(target=_write_until_dead, args=(clients, url, acknowledged))
     writer.start()
-    time.sleep(0.4 + random.Random(seed).random() / 3)
+    # The kill comes at a random moment, but never before there is something to lose: machines may be slow.
+    assert _reached(lambda: acknowledged.get("object", 0) > 5, 30)
+    time.sleep(random.Random(seed).random() / 3)
     os.kill(emulator.process_id, signal.SIGKILL)
     writer.join(10)
     emulator.stop()
-    assert acknowledged["object"] > 5
     with started(tmp_path) as (_, clients):
         items = {name: int(item["n"]["N"]) for name, item in all_items(clients.dynamodb).items()}
         for name, number in acknowledged.items():
@@ -148,6 +150,14 @@ def test_a_kill_in_a_stream_of_writes_loses_nothing_acknowledged(seed: int, tmp_
         found = clients.s3.get_object(Bucket="candles", Key="5m")
         number = acknowledged["object"]
         assert found["Body"].read() in (str(number).encode() * 20_000, str(number + 1).encode() * 20_000)
+
+
+def _reached(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds; tell whether it did in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not condition():
+        time.sleep(0.01)
+    return condition()
 
 
 def _sent(clients: Clients, name: str) -> set[int]:

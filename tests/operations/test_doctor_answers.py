@@ -1,6 +1,7 @@
 """Engines that stopped beating, and what AWS may refuse: each is said with what helps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,9 @@ def _engine(clinic: Clinic, status: Status, beat: Beat) -> Finding:
     settings = to_plain(Connection("desk-1", "binance", ("BTC/USDT",), timeframe="1m"))
     beats = dict.fromkeys(("indication", "strategy", "realtime"), beat)
     store = DynamoEngineStore(clinic.aws["dynamodb"])
-    store.create(Engine(engine_subject("acme", "desk-1"), status, 0.0, settings=settings, beats=beats))
+    engine = Engine(engine_subject("acme", "desk-1"), status, 0.0, settings=settings, beats=beats)
+    closed = int(beat.ok_at)
+    store.create(replace(engine, last_candle=closed, last_indicated=closed))
     store.create(Engine(engine_subject("acme", "desk-2"), Status.STOPPED))
     site = clinic.site
     return only(state.engines(Site(site.settings, site.exchange, site.clients, now=lambda: NOW)))
@@ -36,7 +39,7 @@ def _engine(clinic: Clinic, status: Status, beat: Beat) -> Finding:
     ("status", "beat", "state", "found"),
     [
         (Status.RUNNING, Beat(NOW - 30), "ok", "1 of 2 run"),
-        (Status.RUNNING, Beat(NOW - 400), "warn", "desk-1 is unhealthy (indication: last success 400 s ago"),
+        (Status.RUNNING, Beat(NOW - 400), "warn", "realtime: work waits for 400 s"),
         (Status.RUNNING, Beat(NOW - 30, 9, "LookupError"), "warn", "9 errors LookupError"),
         (Status.PAUSED, Beat(NOW - 4000), "ok", "0 of 2 run"),
         (Status.ERROR, Beat(NOW - 4000), "warn", "in error: desk-1"),

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from chalicelib.domain.cadence import TICK_QUEUES
 from chalicelib.domain.codec import from_plain
-from chalicelib.domain.connection import Connection, beat_intervals
+from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Engine, engine_subject
-from chalicelib.domain.health import LEVELS, judge
+from chalicelib.domain.health import LEVELS, judge_engine
 from chalicelib.domain.lifecycle import Status
 from chalicelib.local.resources import MOST_RECEIVES, VISIBILITY_SECONDS
 from chalicelib.operations.doctor.errors import code_of
@@ -28,7 +28,6 @@ QUEUES = (*(f"{group}-tick" for group in dict.fromkeys(TICK_QUEUES.values())), E
 STREAMS_DEAD_LETTERS = "streams-dlq"
 RUNBOOK = "docs/runbook.md"
 
-_OWN_TICKS = ("indication", "strategy", "realtime")
 _NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
@@ -207,9 +206,7 @@ def _is_engine(engine: Engine) -> bool:
 def _illness(engine: Engine, now: float) -> str:
     """Return why a running engine is not healthy, judged as the health tick does; empty if it is."""
     connection = from_plain(Connection, engine.settings, known_only=False)
-    intervals = beat_intervals(connection, 0)
-    own = {kind: interval for kind, interval in intervals.items() if kind in _OWN_TICKS}
-    level, reasons = judge(engine.beats, own, engine.changed_at, now)
+    level, reasons = judge_engine(engine, connection, 0, engine.changed_at, now)
     return "" if level == LEVELS[0] else f"{engine.connection_id} is {level} ({', '.join(reasons)})"
 
 

@@ -24,7 +24,10 @@ CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-TABLES = tuple(sorted(MODELS, key=lambda name: name == "engines"))
+TRANSIENT = frozenset({"limits"})
+"""Tables that stay where they are: slots of a few seconds and pauses of a place that calls no more."""
+
+TABLES = tuple(sorted(MODELS.keys() - TRANSIENT, key=lambda name: (name == "engines", name)))
 """Engines last: an engine that is there works, so everything it works on must be there before."""
 
 PACKAGES = "packages/"
