@@ -64,6 +64,12 @@ class Conflict(Rejected):
     http_status = 409
 
 
+class KillSwitchOn(Conflict):
+    """A kill switch is on: nothing may be entered until somebody releases it."""
+
+    code = "KILL_SWITCH"
+
+
 class AlreadyExists(Conflict):
     """A record with this key is stored already."""
 

@@ -6,10 +6,11 @@ the week.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Literal, get_args
 
+from chalicelib.domain.stored import sparse
 from chalicelib.domain.trading_settings import RiskLimits
 
 BreakerName = Literal["DAILY_LOSS", "WEEKLY_TARGET", "MAX_DRAWDOWN"]
@@ -36,8 +37,8 @@ class Breakers:
     week: int = 0
     week_equity: Decimal = _ZERO
     peak: Decimal = _ZERO
-    tripped: Mapping[str, float] = field(default_factory=dict)
-    reset_at: float = 0.0
+    tripped: Mapping[str, float] = sparse(factory=dict)
+    reset_at: float = sparse(0.0)
 
 
 def updated(

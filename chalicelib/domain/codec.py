@@ -9,6 +9,7 @@ from functools import cache
 from math import isfinite
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from chalicelib.domain.stored import SPARSE
 from chalicelib.errors import Rejected
 
 T = TypeVar("T")
@@ -29,6 +30,36 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no plain form")
+
+
+def to_stored(value: Any) -> Any:
+    """Return the value as `to_plain` does, without sparse fields that have their default."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kept = _sparse(value.__class__)
+        return {
+            name: to_stored(part)
+            for name in _names(value.__class__)
+            if (part := getattr(value, name)) != kept.get(name, _ABSENT)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): to_stored(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_stored(item) for item in value]
+    return to_plain(value)
+
+
+_ABSENT = object()
+
+
+@cache
+def _sparse(kind: Any) -> dict[str, Any]:
+    """Return the defaults of the sparse fields of a dataclass."""
+    missing = dataclasses.MISSING
+    return {
+        field.name: field.default if field.default_factory is missing else field.default_factory()
+        for field in dataclasses.fields(kind)
+        if field.metadata.get(SPARSE)
+    }
 
 
 def from_plain(kind: type[T], data: Any, where: str = "", known_only: bool = True) -> T:

@@ -2,20 +2,18 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.cadence import DEFAULT_INTERVALS, SHORTEST_INTERVAL, TickKind
-from chalicelib.domain.codec import to_plain
 from chalicelib.domain.engine import PUBLIC_TENANT
 from chalicelib.domain.market import MarketType, split_symbol
 from chalicelib.domain.signal import ExitProfile
-from chalicelib.domain.stored import Stored
+from chalicelib.domain.stored import Stored, sparse
 from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.domain.trading_settings import (
     DEFAULT_STRATEGIES,
-    SPARSE,
     ExternalOrders,
     ExternalPositions,
     LadderChoice,
@@ -42,7 +40,6 @@ __all__ = [
     "SizingChoice",
     "StrategyChoice",
     "complete_intervals",
-    "session_settings",
     "validate",
     "warnings",
     "with_mode_defaults",
@@ -100,16 +97,16 @@ class Connection(Stored):
     cancel_orders_on_stop: bool = True
     enabled: bool = True
     created_at: float = 0.0
-    leverage: int = field(default=1, metadata=SPARSE)
-    margin_mode: MarginMode = field(default="isolated", metadata=SPARSE)
-    position_mode: PositionMode = field(default="one_way", metadata=SPARSE)
-    native_stops: bool = field(default=True, metadata=SPARSE)
-    external_orders: ExternalOrders = field(default="show", metadata=SPARSE)
-    external_positions: ExternalPositions = field(default="show", metadata=SPARSE)
-    scale_in: ScaleIn = field(default_factory=ScaleIn, metadata=SPARSE)
-    sizing: SizingChoice = field(default_factory=SizingChoice, metadata=SPARSE)
-    sources: tuple[str, ...] = field(default=(), metadata=SPARSE)
-    allow_withdraw_key: bool = field(default=False, metadata=SPARSE)
+    leverage: int = sparse(1)
+    margin_mode: MarginMode = sparse("isolated")
+    position_mode: PositionMode = sparse("one_way")
+    native_stops: bool = sparse(True)
+    external_orders: ExternalOrders = sparse("show")
+    external_positions: ExternalPositions = sparse("show")
+    scale_in: ScaleIn = sparse(factory=ScaleIn)
+    sizing: SizingChoice = sparse(factory=SizingChoice)
+    sources: tuple[str, ...] = sparse(())
+    allow_withdraw_key: bool = sparse(False)
     revision: int = 0
 
     @property
@@ -161,11 +158,6 @@ def warnings(connection: Connection) -> tuple[str, ...]:
         (connection.allow_withdraw_key, "allow_withdraw_key is on: whoever gets this key can take the money"),
     )
     return tuple(text for applies, text in table if applies)
-
-
-def session_settings(connection: Connection) -> dict[str, Any]:
-    """Return what a session stores of its connection: sparse fields only where they are not as by default."""
-    return _without_defaults(connection, to_plain(connection))
 
 
 def complete_intervals(intervals: Mapping[TickKind, int]) -> dict[TickKind, int]:
@@ -253,18 +245,3 @@ def _risk_rules(connection: Connection) -> _Rules:
 
 def _listed(markets: Mapping[str, frozenset[MarketType]]) -> str:
     return ", ".join(f"{exchange} ({' and '.join(sorted(types))})" for exchange, types in markets.items())
-
-
-def _without_defaults(value: Any, plain: dict[str, Any]) -> dict[str, Any]:
-    """Return the plain form of a dataclass without its sparse fields that have their defaults."""
-    kept: dict[str, Any] = {}
-    for described in fields(value):
-        name, present = described.name, getattr(value, described.name)
-        if name not in plain or (described.metadata.get("sparse") and present == _default(described)):
-            continue
-        kept[name] = _without_defaults(present, plain[name]) if is_dataclass(present) else plain[name]
-    return kept
-
-
-def _default(described: Field[Any]) -> Any:
-    return described.default_factory() if described.default_factory is not MISSING else described.default

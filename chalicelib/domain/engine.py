@@ -27,6 +27,12 @@ class Subject:
     def text(self) -> str:
         return f"{self.tenant}/{self.name}"
 
+    @property
+    def connection_id(self) -> str:
+        """The connection of an engine; empty for any other item."""
+        kind, _, name = self.name.partition("#")
+        return name if kind == "engine" else ""
+
 
 def engine_subject(tenant: str, connection_id: str) -> Subject:
     """Return the key of a connection's engine."""
@@ -128,7 +134,7 @@ class Engine:
 
     @property
     def connection_id(self) -> str:
-        return self.subject.name.partition("#")[2]
+        return self.subject.connection_id
 
     def lease(self, kind: str) -> Lease:
         return self.leases.get(kind, Lease())

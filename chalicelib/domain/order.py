@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from chalicelib.domain.stored import Stored
+from chalicelib.domain.stored import Stored, sparse
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop"]
@@ -109,10 +109,10 @@ class Order(Stored):
     venue_order_id: str = ""
     unproven_lookups: int = 0
     fills: tuple[Fill, ...] = ()
-    trigger_price: Decimal | None = None
-    post_only: bool = False
-    position_side: PositionSide = "both"
-    watch_until: float = 0.0
+    trigger_price: Decimal | None = sparse(None)
+    post_only: bool = sparse(False)
+    position_side: PositionSide = sparse("both")
+    watch_until: float = sparse(0.0)
     revision: int = 0
 
     @property

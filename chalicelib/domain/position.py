@@ -1,14 +1,14 @@
 """Exchange positions: exact arithmetic from fills to average price and realised profit."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
 from chalicelib.domain.market import split_symbol
 from chalicelib.domain.order import Fill, Side
 from chalicelib.domain.signal import Direction, ExitProfile
-from chalicelib.domain.stored import Stored
+from chalicelib.domain.stored import Stored, sparse
 from chalicelib.domain.venue import Funding
 
 PositionState = Literal["opening", "open", "closed", "abandoned"]
@@ -51,17 +51,17 @@ class Position(Stored):
     exit_epoch: int = 0
     exit_reason: str = ""
     closed_at: float | None = None
-    other_fees: Mapping[str, Decimal] = field(default_factory=dict)
-    funding: Decimal = ZERO
-    funded_until: float = 0.0
-    excess: Decimal = ZERO
-    dust: Decimal = ZERO
-    step: Decimal = ZERO
-    entries: int = 1
-    taken: int = 0
-    stop_order_id: str = ""
-    stop_price: Decimal | None = None
-    stop_epoch: int = 0
+    other_fees: Mapping[str, Decimal] = sparse(factory=dict)
+    funding: Decimal = sparse(ZERO)
+    funded_until: float = sparse(0.0)
+    excess: Decimal = sparse(ZERO)
+    dust: Decimal = sparse(ZERO)
+    step: Decimal = sparse(ZERO)
+    entries: int = sparse(1)
+    taken: int = sparse(0)
+    stop_order_id: str = sparse("")
+    stop_price: Decimal | None = sparse(None)
+    stop_epoch: int = sparse(0)
     revision: int = 0
 
     @property

@@ -116,7 +116,7 @@ class LimitStore(Protocol):
 def reserve_now(
     log: Log, now: int, weights: Sequence[int], limits: Sequence[Limit]
 ) -> tuple[tuple[Slot, ...], Log] | None:
-    """Return wide slots for calls of these weights from `now` on, and the log with them; None without room."""
+    """Return wide slots for calls of these weights from `now` on, and the log with them; None if full."""
     kept = compacted(log, now, limits)
     given: tuple[Slot, ...] = ()
     for weight in weights:
@@ -223,28 +223,30 @@ def _sum(slots: Sequence[Slot]) -> Slot:
     )
 
 
-def settled(log: Log, used: Iterable[tuple[Slot, int | None]]) -> Log:
-    """Return the log with slots made as small as their use: when a call began, or None if none did or will.
+def used(slot: Slot, at: int, weight: int) -> Slot:
+    """Return what is left of a slot once its call has begun."""
+    return Slot(at, min(at + NARROW, slot.until), weight)
+
+
+def settled(log: Log, spent: Iterable[tuple[Slot, Slot | None]]) -> Log:
+    """Return the log with slots made as small as their use, which is None where no call came or will come.
 
     Equal slots are alike, so it doesn't matter whose one is taken out.
     """
     left = list(log)
-    for slot, began in used:
-        if slot not in left:
-            continue
-        left.remove(slot)
-        if began is not None:
-            left.append(Slot(began, min(began + NARROW, slot.until), slot.weight, slot.requests))
+    for slot, remains in spent:
+        if slot in left:
+            left.remove(slot)
+            left += [remains] if remains else []
     return tuple(sorted(left))
 
 
 def held(state: LimitState, now: float, until: float, unseen: float) -> LimitState:
     """Return the state with all calls held back until an epoch second.
 
-    Slots in between are void, except those of the first `unseen` seconds, which their owners may use before
-    they look at the state again.
+    All slots are void, except those of the first `unseen` seconds, which their owners may use before they look
+    at the state again. A slot reserved under another `held_until` than the present one must not be used.
     """
-    hold = max(until, state.held_until)
-    first, last = int((now + unseen) * SECOND), int(hold * SECOND)
-    kept = tuple(slot for slot in state.slots if not first < slot.start < last)
-    return replace(state, slots=kept, held_until=hold)
+    first = int((now + unseen) * SECOND)
+    kept = tuple(slot for slot in state.slots if slot.start <= first)
+    return replace(state, slots=kept, held_until=max(until, state.held_until))

@@ -76,11 +76,16 @@ Record: TypeAlias = Order | Position | Signal | Session | AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The right to write that came with a lease: refused as StaleWrite once somebody holds a newer one."""
+    """The right to write that came with a lease: refused as StaleWrite once somebody holds a newer one.
+
+    `unless_killed`: what is written is an entry's intent, refused as KillSwitchOn while a kill switch holds
+    for the engine `subject`.
+    """
 
     subject: Subject
     kind: str
     number: int
+    unless_killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from chalicelib.domain.stored import sparse
+
 Direction = Literal["long", "short"]
 Action = Literal["enter", "leave"]
 SignalStatus = Literal["emitted", "executed", "refused"]
@@ -29,7 +31,7 @@ class ExitProfile:
     trailing_distance: Decimal | None = None
     trailing_activation: Decimal | None = None
     time_limit: int | None = None
-    partial: tuple[PartialExit, ...] = ()
+    partial: tuple[PartialExit, ...] = sparse(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Signal:
     reasons: tuple[str, ...] = ()
     status: SignalStatus = "emitted"
     outcome: str = ""
-    checks: tuple[str, ...] = ()
-    adjustments: tuple[str, ...] = ()
+    checks: tuple[str, ...] = sparse(())
+    adjustments: tuple[str, ...] = sparse(())
     client_order_id: str = ""
     revision: int = 0
 

@@ -1,21 +1,17 @@
-"""What the owner of a connection may choose about risk, size, strategies and ladder; parts of a Connection.
-
-A default never changes its meaning: sessions store only what differs from it (`connection.session_settings`).
-"""
+"""What an owner chooses about risk, size, strategies and ladder: parts of a Connection."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from chalicelib.domain.stored import sparse
+
 Mode = Literal["paper", "testnet", "live"]
 LadderProfile = Literal["source", "prudent"]
 SizingMethod = Literal["fixed_fraction", "volatility_target", "kelly"]
 ExternalOrders = Literal["show", "adopt", "cancel"]
 ExternalPositions = Literal["show", "adopt"]
-
-SPARSE: Mapping[str, bool] = {"sparse": True}
-"""Metadata of a field that a session stores only where it differs from its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +29,13 @@ class RiskLimits:
     max_symbol_exposure: Decimal = Decimal("0.2")
     min_confidence: float = 0.6
     cooldown: float = 20.0
-    max_position: Decimal = field(default=Decimal("1.0"), metadata=SPARSE)
-    max_leverage: int = field(default=5, metadata=SPARSE)
-    daily_loss: Decimal | None = field(default=Decimal("0.1"), metadata=SPARSE)
-    weekly_target: Decimal | None = field(default=None, metadata=SPARSE)
-    max_drawdown: Decimal | None = field(default=Decimal("0.25"), metadata=SPARSE)
-    orders_per_minute: int = field(default=60, metadata=SPARSE)
-    price_band: Decimal = field(default=Decimal("0.05"), metadata=SPARSE)
+    max_position: Decimal = sparse(Decimal("1.0"))
+    max_leverage: int = sparse(5)
+    daily_loss: Decimal | None = sparse(Decimal("0.1"))
+    weekly_target: Decimal | None = sparse(None)
+    max_drawdown: Decimal | None = sparse(Decimal("0.25"))
+    orders_per_minute: int = sparse(60)
+    price_band: Decimal = sparse(Decimal("0.05"))
 
 
 @dataclass(frozen=True, slots=True)

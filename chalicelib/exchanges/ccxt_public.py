@@ -1,34 +1,28 @@
-"""Public market data of real exchanges through ccxt: closed candles, tickers and trading rules.
-
-The only file that knows how ccxt is loaded: its package `__init__` imports a hundred exchanges (600 ms), so
-the package is entered into `sys.modules` without running it and one exchange's module is imported.
-"""
+"""Public market data of real exchanges through ccxt: closed candles, tickers and trading rules."""
 
 from __future__ import annotations
 
-import importlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.util import find_spec
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.market import Market, MarketType, Ticker
 from chalicelib.domain.timeframes import timeframe_name
 from chalicelib.errors import Retryable, UsageError
+from chalicelib.exchanges.ccxt_loader import ccxt_errors, load_exchange_class
 from chalicelib.exchanges.ccxt_values import lay, market_of, ticker_of
 from chalicelib.exchanges.pace import Pace
+from chalicelib.exchanges.quirks import QUIRKS, quirks_of
 
 if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
 
-EXCHANGES = ("binance", "bybit", "bingx")
-REQUESTS_PER_SECOND = {"binance": 10.0, "bybit": 8.0, "bingx": 8.0}
+EXCHANGES = tuple(QUIRKS)
+REQUESTS_PER_SECOND = {exchange: quirks.requests_per_second for exchange, quirks in QUIRKS.items()}
 TIMEOUT = 10.0
 
 RULES_SECONDS, RULES_AGAIN_SECONDS = 3600.0, 60.0
@@ -58,10 +52,16 @@ class PublicFeed:
         prepare: Callable[[Any], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        testnet: bool = False,
     ) -> None:
-        """Take an exchange of `EXCHANGES`; `prepare` gets each new ccxt client (adapters, addresses)."""
-        if exchange not in EXCHANGES:
-            raise UsageError(f"unknown exchange {exchange!r}: use one of {', '.join(EXCHANGES)}")
+        """Take an exchange of `EXCHANGES`; `prepare` gets each new ccxt client (adapters, addresses).
+
+        `testnet`: the prices and rules of its test network, where orders of that network are judged by them.
+        """
+        self._quirks = quirks_of(exchange)
+        if testnet and not self._quirks.testnet:
+            raise UsageError(f"{exchange} has no test network")
+        self._testnet = testnet
         self._exchange = exchange
         self._prepare = prepare
         self._clock = clock
@@ -69,11 +69,23 @@ class PublicFeed:
         self._lock = threading.Lock()
         self._clients: dict[MarketType, Any] = {}
         self._rules_due: dict[MarketType, float] = {}
+        self._rules_read: dict[MarketType, float] = {}
         self._absent: set[str] = set()
 
     def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]:
         """Return the trading rules; UsageError names a symbol that the exchange does not trade."""
         return {symbol: market_of(self._known(symbol), self._exchange) for symbol in symbols}
+
+    def rules_client(self, market_type: MarketType) -> Any:
+        """Return the ccxt client that holds the trading rules; venues share them."""
+        return self._client(market_type)
+
+    def outdated(self, market_type: MarketType) -> None:
+        """Read the trading rules anew at the next question, at most once a minute: orders were refused."""
+        with self._lock:
+            read = self._rules_read.get(market_type)
+            if read is not None and self._clock() >= read + RULES_AGAIN_SECONDS:
+                self._rules_due[market_type] = self._clock()
 
     def closed_candles(self, symbols: Sequence[str], timeframe: int, since: int, now: float) -> Candles:
         """Fetch the candles that open at or after `since` and are closed at `now`; gaps stay NaN.
@@ -109,7 +121,7 @@ class PublicFeed:
     def _tickers(self, market_type: MarketType, symbols: list[str], now: float) -> dict[str, Ticker]:
         client = self._client(market_type)
         seen = self._call(client.fetch_tickers, symbols)
-        if any(not seen.get(symbol, {}).get("bid") for symbol in symbols) and client.has["fetchBidsAsks"]:
+        if any(not seen.get(symbol, {}).get("bid") for symbol in symbols) and client.has.get("fetchBidsAsks"):
             books = self._call(client.fetch_bids_asks, symbols)
             for symbol, book in books.items():
                 prices = {side: book[side] for side in ("bid", "ask") if book.get(side)}
@@ -118,13 +130,15 @@ class PublicFeed:
 
     def _history(self, symbol: str, timeframe: int, start: int, end: int) -> list[list[float]]:
         """Fetch page after page until the last closed candle; each page starts after the one before."""
-        client = self._client(_type_of(symbol))
+        client, name = self._client(_type_of(symbol)), timeframe_name(timeframe)
+        if name not in client.timeframes:
+            raise UsageError(f"{self._exchange} has no candles of {name}: use {', '.join(client.timeframes)}")
         rows: list[list[float]] = []
         at = start
         while at < end:
             missing = (end - at) // timeframe
             limit = missing if missing <= LIGHT_PAGE else min(missing, FULL_PAGE)
-            page = self._call(client.fetch_ohlcv, symbol, timeframe_name(timeframe), at * 1000, limit)
+            page = self._call(client.fetch_ohlcv, symbol, name, at * 1000, limit)
             fresh = [row for row in page if at <= row[0] // 1000 < end]
             if not fresh:
                 break
@@ -156,6 +170,9 @@ class PublicFeed:
         with self._lock:
             if market_type not in self._clients:
                 client = _new_client(self._exchange, market_type)
+                if self._testnet:
+                    client.set_sandbox_mode(True)
+                client.fetch2 = self._paced(client.fetch2)
                 if self._prepare:
                     self._prepare(client)
                 self._load_rules(client, market_type)
@@ -168,6 +185,7 @@ class PublicFeed:
     def _load_rules(self, client: Any, market_type: MarketType) -> None:
         parameters = RULES_PARAMETERS.get((self._exchange, market_type), {})
         self._call(client.load_markets, True, dict(parameters))
+        self._rules_read[market_type] = self._clock()
 
     def _renewed(self, market_type: MarketType) -> float:
         """Load the trading rules again, keep those of before if they can't be had; return for how long."""
@@ -178,9 +196,21 @@ class PublicFeed:
         return RULES_SECONDS
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        self._pace.wait()
         with _translated(self._exchange, self._pace):
             return method(*arguments)
+
+    def _paced(self, fetch: Callable[..., Any]) -> Callable[..., Any]:
+        """Let each request wait for its turn: one question may take several of them, of different weights."""
+
+        def waited(
+            path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+        ) -> Any:
+            name = api if isinstance(api, str) else api[0]
+            declared = (config or {}).get("cost", 1)
+            self._pace.wait(self._quirks.weight(name, method, path, params or {}, declared))
+            return fetch(path, api, method, params or {}, config or {})
+
+        return waited
 
 
 def reachable(exchange: str, timeout: float = 3.0, prepare: Callable[[Any], None] | None = None) -> bool:
@@ -206,26 +236,17 @@ def reachable(exchange: str, timeout: float = 3.0, prepare: Callable[[Any], None
     return answered.is_set()
 
 
-def load_exchange_class(exchange: str) -> Any:
-    """Import one exchange's synchronous class without the package `__init__` of ccxt."""
-    if "ccxt" not in sys.modules:
-        spec = find_spec("ccxt")
-        if spec is None or spec.submodule_search_locations is None:
-            raise UsageError("live market data needs ccxt: pip install ccxt, or use --data or --market sim")
-        package = ModuleType("ccxt")
-        package.__path__ = list(spec.submodule_search_locations)
-        package.__spec__ = spec
-        sys.modules["ccxt"] = package
-    return getattr(importlib.import_module(f"ccxt.{exchange}"), exchange)
-
-
 def _new_client(exchange: str, market_type: MarketType) -> Any:
     client = load_exchange_class(exchange)(
         {
             "timeout": int(TIMEOUT * 1000),
             "enableRateLimit": False,
             # Never `defaultType` swap: it turns BTC/USDT into the perpetual without a word.
-            "options": {"defaultType": "spot", "fetchMarkets": {"types": [_MARKET_KINDS[market_type]]}},
+            "options": {
+                "defaultType": "spot",
+                "fetchMarkets": {"types": [_MARKET_KINDS[market_type]]},
+                **QUIRKS[exchange].options,
+            },
         }
     )
     client.has["fetchCurrencies"] = False
@@ -248,8 +269,7 @@ def _json_only(fetch: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def _translated(exchange: str, pace: Pace | None) -> Iterator[None]:
     """Turn what ccxt raises into our errors: reading public data again is always safe."""
-    load_exchange_class(exchange)
-    errors = importlib.import_module("ccxt.base.errors")
+    errors = ccxt_errors()
     try:
         yield
     except errors.BadSymbol as error:

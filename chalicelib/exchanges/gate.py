@@ -27,6 +27,7 @@ from chalicelib.domain.rate_limit import (
     reserve,
     reserve_now,
     settled,
+    used,
 )
 from chalicelib.errors import Retryable, VenueNotSent
 from chalicelib.exchanges.shared_limit import SharedLimit
@@ -100,7 +101,8 @@ class SharedGate:
         self._chance = chance
         self._lock = Lock()
         self._slots: list[Slot] = []
-        self._spent: list[tuple[Slot, int | None]] = []
+        self._hold = 0.0
+        self._spent: list[tuple[Slot, Slot | None]] = []
         self._size = MOST_SLOTS // 2
         self._weights: deque[int] = deque((1,) * (MOST_SLOTS - 1), MOST_SLOTS - 1)
         self._rhythm = _USUAL_RHYTHM
@@ -118,10 +120,11 @@ class SharedGate:
                 with self._lock:
                     probing = self._pass_breaker(probing, deadline)
                     slot = self._own(weight) or self._reserve(weight, deadline)
+                    hold = self._hold
                 self._wait_for(slot)
                 with self._lock:
                     probing = self._pass_breaker(probing, deadline)
-                    if self._use(slot):
+                    if self._use(slot, weight, hold):
                         return
         except Retryable as error:
             raise self._not_sent(f"its rate limit can't be shared ({error})", "BUSY") from error
@@ -191,8 +194,9 @@ class SharedGate:
     def _own(self, weight: int) -> Slot | None:
         """Return the best of our slots for a call, and let go those that are over or void."""
         now = int(self._clock() * SECOND)
-        over = [slot for slot in self._slots if slot.until < now or self._is_void(slot)]
-        for slot in over:
+        if self._hold != self._shared.state.held_until:
+            self._slots.clear()
+        for slot in [slot for slot in self._slots if slot.until < now]:
             self._slots.remove(slot)
             self._forfeit(slot)
         fitting = [slot for slot in self._slots if slot.weight >= weight]
@@ -201,9 +205,6 @@ class SharedGate:
         best = min(fitting, key=lambda slot: (max(slot.start, now), slot.weight))
         self._slots.remove(best)
         return best
-
-    def _is_void(self, slot: Slot) -> bool:
-        return slot.start < self._shared.state.held_until * SECOND
 
     def _forfeit(self, slot: Slot) -> None:
         self._spent.append((slot, None))
@@ -218,18 +219,22 @@ class SharedGate:
             given, log = self._plan(wishes, now)
             first = given[0].start / SECOND
             if first > deadline:
-                until = first + self._chance() * FRESH
-                raise self._not_sent("too many calls wait for its rate limit", "RATE_LIMIT", until)
+                raise self._not_sent("too many calls wait for its rate limit", "RATE_LIMIT", first)
             if self._shared.write(replace(self._shared.state, slots=log)):
                 self._spent.clear()
-                self._slots += given[1:]
+                self._keep(given[1:])
                 return given[0]
             # Where the next free moment is seconds away, there is time to let others go first.
             pause = (first - now) / 2 + (_BRIEF * 4.0**race if race else 0.0)
             self._sleep(self._chance() * min(pause, _LONGEST_PAUSE))
         raise self._not_sent("too many processes want its rate limit at once", "RATE_LIMIT")
 
-    def _plan(self, wishes: tuple[int, ...], now: float) -> tuple[tuple[Slot, ...], Log]:
+    def _keep(self, given: Log) -> None:
+        hold = self._shared.state.held_until
+        self._slots = [*(self._slots if hold == self._hold else ()), *given]
+        self._hold = hold
+
+    def _plan(self, wishes: tuple[int, ...], now: float) -> tuple[Log, Log]:
         """Return slots and the log with them: wide ones from now on, or narrow ones as soon as may be."""
         state, limits = self._shared.state, self._limits.limits
         log = settled(state.slots, self._spent)
@@ -256,16 +261,19 @@ class SharedGate:
                 return
             self._sleep(seconds)
 
-    def _use(self, slot: Slot) -> bool:
-        """Take a slot if this is still its time and calls are not held back."""
+    def _use(self, slot: Slot, weight: int, hold: float) -> bool:
+        """Take a slot if this is still its time, and no pause has made it void."""
         now = self._clock()
-        if not slot.start - 1 <= now * SECOND <= slot.until or self._is_void(slot):
+        if self._shared.state.held_until != hold:
+            return False
+        if not slot.start - 1 <= now * SECOND <= slot.until:
             self._forfeit(slot)
             return False
-        self._spent.append((slot, int(now * SECOND)))
+        self._spent.append((slot, used(slot, int(now * SECOND), weight)))
         self._left_at = now
         return True
 
     def _not_sent(self, why: str, reason: str, until: float | None = None) -> VenueNotSent:
         moment = self._clock() + FRESH if until is None else until
-        return VenueNotSent(f"{self._exchange}: {why}", reason, moment)
+        # All that hear of one moment shall not come back at that very one.
+        return VenueNotSent(f"{self._exchange}: {why}", reason, moment + self._chance() * FRESH)

@@ -123,6 +123,8 @@ class OrangexAccount(OrangexPublic):
                 "initialMargin": self.safe_number(position, "initial_margin"),
                 "maintenanceMargin": self.safe_number(position, "maintenance_margin"),
                 "liquidationPrice": self.parse_number(self.price_of(position, "liquid_price")),
+                # Not told; ccxt's structure has the keys all the same.
+                **dict.fromkeys(("collateral", "maintenanceMarginPercentage", "marginRatio", "percentage")),
                 "marginMode": MARGIN_MODES.get(self.safe_string_lower(position, "margin_type") or ""),
                 "hedged": self.safe_string_upper(position, "position_side") in ("LONG", "SHORT"),
                 "info": position,

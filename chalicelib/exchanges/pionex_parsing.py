@@ -99,8 +99,9 @@ class PionexParsing(PionexTransport):
         )
 
     def _fee(self, row: Row) -> dict[str, Any] | None:
-        cost, coin = self.safe_string(row, "fee"), self.safe_string(row, "feeCoin")
-        return {"cost": cost, "currency": self.safe_currency_code(coin)} if cost and coin else None
+        """Return a fee as a number: ccxt's `safe_order` would leave it a string."""
+        cost, coin = self.safe_number(row, "fee"), self.safe_string(row, "feeCoin")
+        return None if cost is None or not coin else {"cost": cost, "currency": self.safe_currency_code(coin)}
 
     def parse_position(self, position: Row, market: Any = None) -> dict[str, Any]:
         """Return a position; only an isolated one has a collateral, a cross one is backed by the account."""
@@ -133,6 +134,7 @@ class PionexParsing(PionexTransport):
                     "maintenanceMargin": self.safe_number_omit_zero(position, "maintMargin"),
                     "collateral": self.parse_number(_sum(margin, profit)) if isolated else None,
                     "liquidationPrice": self.safe_number_omit_zero(position, "liquidationPrice"),
+                    "marginRatio": None,
                     "percentage": None,
                     "info": position,
                 }

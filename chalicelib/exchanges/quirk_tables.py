@@ -144,6 +144,7 @@ BYBIT = Quirks(
         "swap": _BYBIT_WALLET,
         "spot": _BYBIT_WALLET,
     },
+    position_mode_of_symbol=True,
     account_margin_mode=True,
     options={
         "recvWindow": 5_000,

@@ -108,6 +108,7 @@ class Quirks:
     positions_of_all: bool = True
     position_scope: bool = False
     sets_position_mode: bool = True
+    position_mode_of_symbol: bool = False
     funding_sign: int = 1
     """-1 where a funding payment counts what was paid."""
 

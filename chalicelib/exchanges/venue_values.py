@@ -1,16 +1,26 @@
-"""What a private ccxt-style client returns, as values of ours: orders, fills, positions, money; for the venue.
+"""What a private ccxt-style client returns, as values of ours: orders, fills, positions, money.
 
-A number that is none (NaN, a word) raises ValueError, and the venue makes "unknown" of it: nothing is guessed.
+For the venue. A number that is none (NaN, a word) raises ValueError, of which the venue makes "unknown".
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.domain.order import UNPROVEN, Fill, Order, OrderState, OrderType, PositionSide, Side, VenueOrder
+from chalicelib.domain.order import (
+    UNPROVEN,
+    Fill,
+    Order,
+    OrderState,
+    OrderType,
+    PositionSide,
+    Side,
+    VenueOrder,
+)
 from chalicelib.domain.venue import Balance, Funding, VenuePosition
 
 if TYPE_CHECKING:
@@ -55,6 +65,27 @@ def venue_order(raw: Raw, order: Order | None, fills: tuple[Fill, ...], cost_buy
         trigger_price=trigger or (order.trigger_price if order else None),
         reduce_only=order.reduce_only if order else raw.get("reduceOnly") is True,
         position_side=order.position_side if order else _position_side(raw),
+    )
+
+
+def ending_order(order: Order, seen: VenueOrder | None = None) -> VenueOrder:
+    """Return an order whose end has been asked for and is not there yet."""
+    if seen:
+        return replace(seen, state=OrderState.PENDING_CANCEL)
+    return VenueOrder(
+        client_order_id=order.client_order_id,
+        venue_order_id=order.venue_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        state=OrderState.PENDING_CANCEL,
+        quantity=order.quantity,
+        fills=order.fills,
+        filled=order.filled,
+        type=order.type,
+        price=order.price,
+        trigger_price=order.trigger_price,
+        reduce_only=order.reduce_only,
+        position_side=order.position_side,
     )
 
 
@@ -118,7 +149,7 @@ def balance_of(raw: Raw, currency: str, fields: BalanceFields | None) -> Balance
         account = _account(raw, currency)
         return Balance(decimal_of(account.get("total")) or _ZERO, decimal_of(account.get("free")) or _ZERO)
     rows = _at(raw.get("info"), fields.path)
-    row = next((each for each in rows if each.get(fields.key) == currency), {})
+    row: Raw = next((each for each in rows if each.get(fields.key) == currency), {})
     cash = decimal_of(row.get(fields.cash)) or _ZERO
     if fields.free:
         return Balance(cash, decimal_of(row.get(fields.free)) or _ZERO)
@@ -144,7 +175,7 @@ def side_of(raw: Raw) -> Side:
 
 
 def decimal_of(value: Any) -> Decimal | None:
-    """Return a number as the decimal it was written as; None if there is none; ValueError for NaN and words."""
+    """Return a number as the decimal it was written as; None if there is none. ValueError for NaN."""
     if value is None or value == "":
         return None
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.domain.codec import from_plain, to_plain
+from chalicelib.domain.codec import from_plain, to_stored
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import (
     COORDINATOR,
@@ -149,7 +149,7 @@ def _prepared(run: _Run, engine: Engine, target: Status) -> Engine:
         end_session(run.world, engine, now)
     connection = require_connection(run.world, engine.subject.tenant, engine.connection_id)
     name = session_id(engine.connection_id, now, engine.session_id)
-    return replace(caused, session_id=name, settings=to_plain(connection))
+    return replace(caused, session_id=name, settings=to_stored(connection))
 
 
 def _finish(run: _Run, engine: Engine) -> Engine:

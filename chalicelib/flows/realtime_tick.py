@@ -14,7 +14,7 @@ from chalicelib.domain.market import Ticker
 from chalicelib.domain.messages import Tick
 from chalicelib.domain.position import Position, unrealised
 from chalicelib.domain.records import Fence
-from chalicelib.errors import VenueError
+from chalicelib.errors import VenueError, VenueUnauthorized
 from chalicelib.flows import orders
 from chalicelib.flows.charges import charged, fee_symbols
 from chalicelib.flows.protection import Guard, protect
@@ -24,8 +24,17 @@ from chalicelib.flows.world import Venue, World
 
 
 def realtime_tick(world: World, tick: Tick) -> Skip | None:
-    """Run one realtime tick. It goes on while paused: open positions are never left alone."""
-    return run_tick(world, tick, _work)
+    """Run one realtime tick. It goes on while paused: open positions are never left alone.
+
+    A venue that refuses the key pauses the engine; that tick counts as failed and is not delivered again.
+    """
+    try:
+        return run_tick(world, tick, _work)
+    except VenueUnauthorized as error:
+        from chalicelib.flows.refused_key import pause_for_refused_key
+
+        pause_for_refused_key(world, tick.subject, error)
+        return None
 
 
 def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
@@ -136,6 +145,8 @@ def _account(
     """Value the account at the mid prices; what cannot be read leaves the last known value in place."""
     try:
         cash = venue.fetch_balance(now).cash
+    except VenueUnauthorized:
+        raise
     except VenueError:
         return engine.account
     open_positions = [p for p in books.positions if p.quantity > 0]

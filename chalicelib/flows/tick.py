@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.engine import Beat, Engine, coordinator_subject
+from chalicelib.domain.engine import Beat, Engine, Kill, coordinator_subject
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import Tick
@@ -18,7 +18,10 @@ LEASE_SECONDS = 55.0
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One granted execution: the item as leased, its fence, and the moment all decisions are made for."""
+    """One granted execution: the item as leased, its fence, and the moment all decisions are made for.
+
+    `kill` is the kill switch that holds for the engine.
+    """
 
     engine: Engine
     kind: str
@@ -26,6 +29,7 @@ class Turn:
     slot: int
     now: float
     coordinator: Status = Status.RUNNING
+    kill: Kill | None = None
 
     @property
     def connection(self) -> Connection:
@@ -49,15 +53,16 @@ def run_tick(world: World, tick: Tick, work: Work, global_state: bool = True) ->
     `global_state` False leaves the coordinator out (feeds belong to no tenant).
     """
     now = world.now()
-    coordinator = Status.RUNNING
+    coordinator, kill = Status.RUNNING, None
     if global_state:
         item = world.engines.get(coordinator_subject(tick.subject.tenant))
         coordinator = item.status if item else Status.STOPPED
+        kill = item.kill(tick.subject.connection_id) if item else None
     owner = world.owner()
     leased = world.engines.acquire(tick.subject, tick.kind, owner, now, LEASE_SECONDS, tick.slot)
     if isinstance(leased, Skip):
         return _skipped(world, tick, leased)
-    turn = Turn(leased, tick.kind, leased.lease(tick.kind).fence, tick.slot, now, coordinator)
+    turn = Turn(leased, tick.kind, leased.lease(tick.kind).fence, tick.slot, now, coordinator, kill)
     try:
         outcome = work(world, turn, tick)
     except Exception as error:

@@ -71,6 +71,14 @@ class EngineStore(Protocol):
         stored status is another one by now.
         """
 
+    def annotate(self, engine: Engine, changed: Sequence[str], audit: AuditEntry) -> None:
+        """Store the attributes named in `changed` together with the audit entry, all or nothing.
+
+        Whatever the status and the leases are. `kills.NAME` names one kill switch, which is off afterwards if
+        the engine has none of that name; any other name a whole attribute. Raises StaleWrite if the item is
+        not there, AlreadyExists if the audit entry is.
+        """
+
     def delete(self, subject: Subject) -> None:
         """Remove an item; nothing happens if it is not there."""
 
@@ -115,7 +123,8 @@ class RecordStore(Protocol):
         """Write all records or none, each only if its stored revision is the one it carries (0: not there).
 
         At most 99 records. Returns them with their new revisions. Raises AlreadyExists when a record that
-        should be new is there, StaleWrite when a revision or the fence has moved.
+        should be new is there, StaleWrite when a revision or the fence has moved, KillSwitchOn when a kill
+        switch holds and the fence asks for none.
         """
 
     def put_new(self, tenant: str, records: Sequence[Signal | AuditEntry]) -> None:

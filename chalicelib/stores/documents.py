@@ -11,11 +11,13 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.codec import from_plain, to_plain, unknown_fields
+from chalicelib.domain.codec import from_plain, to_stored, unknown_fields
+from chalicelib.domain.engine import COORDINATOR, TENANT_WIDE
 from chalicelib.domain.records import Fence
 from chalicelib.domain.stored import Stored
-from chalicelib.errors import AlreadyExists, NewerSchema, StaleWrite
+from chalicelib.errors import AlreadyExists, KillSwitchOn, NewerSchema, StaleWrite
 from chalicelib.settings import MIN_READER, SCHEMA
+from chalicelib.stores import keys
 from chalicelib.stores.failures import failed_conditions, translated
 from chalicelib.stores.tables import EngineItem, Item, OrderItem, connection_of
 
@@ -31,7 +33,7 @@ def to_document(value: Any) -> str:
 
     What a newer program stored beside our fields goes along, and so does its word on who may read it.
     """
-    plain = to_plain(value)
+    plain = to_stored(value)
     del plain["revision"]
     if isinstance(value, Stored):
         plain = {**value.newer, **plain}
@@ -109,8 +111,8 @@ class Write:
 def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
     """Store all items or none, under a fence if given: 1 call.
 
-    Raises StaleWrite when the fence has moved; AlreadyExists when a new item is there, because that proves an
-    earlier attempt; else StaleWrite when a revision has moved.
+    Raises StaleWrite when the fence has moved; KillSwitchOn where the fence asks for it; AlreadyExists when a
+    new item is there, because that proves an earlier attempt; else StaleWrite when a revision has moved.
     """
     if len(writes) == 1 and fence is None:
         _store_one(writes[0])
@@ -126,6 +128,9 @@ def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
                     fence.subject.name,
                     condition=Path([f"lease_{fence.kind}_fence"]) == fence.number,
                 )
+                if fence.unless_killed:
+                    tenant = fence.subject.tenant
+                    transaction.condition_check(EngineItem, tenant, COORDINATOR, condition=_not_killed(fence))
             for write in writes:
                 if write.is_new:
                     transaction.save(write.item, condition=write.condition)
@@ -135,8 +140,19 @@ def store_all(writes: Sequence[Write], fence: Fence | None = None) -> None:
         failed = failed_conditions(error)
         if fence is not None and failed.pop(0):
             raise StaleWrite(f"{fence.kind} of {fence.subject.text} has a newer holder") from error
+        if fence is not None and fence.unless_killed and failed.pop(0):
+            raise KillSwitchOn(f"a kill switch holds for {fence.subject.text}: nothing is entered") from error
         lost = [write for write, moved in zip(writes, failed, strict=True) if moved]
         raise _lost(lost) from error
+
+
+def _not_killed(fence: Fence) -> Condition:
+    """Return what holds of a coordinator's item while no kill switch is on for the engine of a fence."""
+    everybody, own = (
+        Path([keys.kill_attribute(name)]) for name in (TENANT_WIDE, fence.subject.connection_id)
+    )
+    off: Condition = everybody.does_not_exist() & own.does_not_exist()
+    return off
 
 
 def _store_one(write: Write) -> None:

@@ -10,7 +10,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.operand import Path
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.codec import from_plain, to_plain
+from chalicelib.domain.codec import from_plain, to_plain, to_stored
 from chalicelib.domain.engine import Engine, Subject
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
@@ -26,8 +26,10 @@ from chalicelib.stores.tables import AuditItem, EngineItem, connection_of
 
 Image = Mapping[str, Mapping[str, Any]]
 
-_OWN_NAMES = frozenset({"subject", "leases", "beats", "revision"})
+_OWN_NAMES = frozenset({"subject", "leases", "beats", "kills", "revision"})
 _FIELDS = tuple(field.name for field in fields(Engine) if field.name not in _OWN_NAMES)
+_WRITTEN_WHEN_USED = frozenset({"sent_orders", "breakers", "breakers_reset"})
+_AT_FIRST = tuple(name for name in _FIELDS if name not in _WRITTEN_WHEN_USED)
 # DynamoDB reserves `status` and others: every field is stored under this prefix.
 _PREFIX = "f_"
 _PACKED = frozenset({"settings"})
@@ -64,7 +66,7 @@ class DynamoEngineStore:
 
     def create(self, engine: Engine) -> Engine:
         """Store a new item without leases; AlreadyExists if it is there: 1 call."""
-        item = {**_key(engine.subject), **_attributes(engine, _FIELDS, engine.beats)}
+        item = {**_key(engine.subject), **_attributes(engine, _AT_FIRST, engine.beats)}
         item |= {"revision": _ONE, "schema_version": _number(SCHEMA)}
         try:
             with translated(engine.subject.text):
@@ -163,6 +165,37 @@ class DynamoEngineStore:
             raise AlreadyExists(f"audit entry {audit.entry_id} is there already") from error
         return moved
 
+    def annotate(self, engine: Engine, changed: Sequence[str], audit: AuditEntry) -> None:
+        """Store what is named in `changed` with its audit entry in one transaction: 1 call."""
+        names, kills = keys.split_annotated(changed)
+        actions = [
+            Path([name]).set(*value.values()) for name, value in _attributes(engine, names, {}).items()
+        ]
+        for name in kills:
+            place = Path([keys.kill_attribute(name)])
+            kill = engine.kills.get(name)
+            actions.append(place.remove() if kill is None else place.set(_text(kill)["S"]))
+        subject = engine.subject
+        try:
+            with (
+                translated(subject.text),
+                TransactWrite(connection=connection_of(EngineItem)) as transaction,
+            ):
+                transaction.save(
+                    record_item(subject.tenant, replace(audit, revision=1)),
+                    condition=AuditItem.sort.does_not_exist(),
+                )
+                transaction.update(
+                    EngineItem(subject.tenant, subject.name),
+                    actions=[*actions, EngineItem.revision.add(1)],
+                    condition=EngineItem.sort.exists(),
+                )
+        except TransactWriteError as error:
+            _, gone = failed_conditions(error)
+            if gone:
+                raise StaleWrite(f"{subject.text} is not there any more") from error
+            raise AlreadyExists(f"audit entry {audit.entry_id} is there already") from error
+
     def delete(self, subject: Subject) -> None:
         """Remove an item; nothing happens if it is not there: 1 call."""
         with translated(subject.text):
@@ -178,7 +211,7 @@ def _number(value: float) -> dict[str, str]:
 
 
 def _text(value: Any) -> dict[str, str]:
-    return {"S": json.dumps(to_plain(value), separators=(",", ":"))}
+    return {"S": json.dumps(to_stored(value), separators=(",", ":"))}
 
 
 def _packed(value: Any) -> dict[str, bytes]:
@@ -210,15 +243,18 @@ def _engine(item: Image) -> Engine:
     plain: dict[str, Any] = {"subject": {"tenant": item["pk"]["S"], "name": item["sk"]["S"]}}
     leases: dict[str, dict[str, Any]] = {}
     beats: dict[str, Any] = {}
+    kills: dict[str, Any] = {}
     for name, value in item.items():
         if name.startswith(_PREFIX):
             plain[name.removeprefix(_PREFIX)] = _value(value)
         elif name.startswith("beat_"):
             beats[name.removeprefix("beat_")] = _value(value)
+        elif name.startswith("kill_"):
+            kills[name.removeprefix("kill_")] = _value(value)
         elif name.startswith("lease_"):
             kind, _, part = name.removeprefix("lease_").rpartition("_")
             leases.setdefault(kind, {})[part] = value["S"] if "S" in value else float(value["N"])
-    plain |= {"leases": leases, "beats": beats, "revision": int(item["revision"]["N"])}
+    plain |= {"leases": leases, "beats": beats, "kills": kills, "revision": int(item["revision"]["N"])}
     return from_plain(Engine, plain, known_only=False)
 
 

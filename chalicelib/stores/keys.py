@@ -20,7 +20,7 @@ MOST_RECORDS = 99
 MOST_LISTED = 1000
 
 _OPEN_POSITION = ("opening", "open")
-_FIXED = frozenset({"subject", "status", "leases", "beats", "revision"})
+_FIXED = frozenset({"subject", "status", "leases", "beats", "kills", "breakers_reset", "revision"})
 _SAVABLE = frozenset(field.name for field in fields(Engine)) - _FIXED
 
 
@@ -83,6 +83,17 @@ def split_changed(changed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
     if unknown:
         raise ValueError(f"engine attribute {unknown[0]!r} can't be saved by a tick")
     return attributes, beats
+
+
+def kill_attribute(name: str) -> str:
+    """Return the attribute of a coordinator's item that is there while the kill switch of this name is on."""
+    return f"kill_{name}"
+
+
+def split_annotated(changed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the attributes and the kill switches named in `changed`."""
+    kills = tuple(name.removeprefix("kills.") for name in changed if name.startswith("kills."))
+    return tuple(name for name in changed if not name.startswith("kills.")), kills
 
 
 def check_batch(keys: Iterable[Any], most: int = MOST_RECORDS) -> None:

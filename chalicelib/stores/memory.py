@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from chalicelib.domain import lease as leases
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.credentials import SealedCredentials
-from chalicelib.domain.engine import Engine, Subject
+from chalicelib.domain.engine import Engine, Subject, coordinator_subject
 from chalicelib.domain.lease import Lease, Skip
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.order import Order
@@ -17,7 +17,7 @@ from chalicelib.domain.paper import PaperAccount, PaperOrder
 from chalicelib.domain.position import Position
 from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
 from chalicelib.domain.signal import Signal
-from chalicelib.errors import AlreadyExists, NotFound, StaleWrite
+from chalicelib.errors import AlreadyExists, KillSwitchOn, NotFound, StaleWrite
 from chalicelib.stores import keys
 
 R = TypeVar("R", Order, Position, Signal, Session, AuditEntry)
@@ -122,6 +122,20 @@ class MemoryEngineStore:
             self._tables.put(engine.subject.tenant, replace(audit, revision=1))
             return moved
 
+    def annotate(self, engine: Engine, changed: Sequence[str], audit: AuditEntry) -> None:
+        names, kills = keys.split_annotated(changed)
+        with self._tables.lock:
+            stored = self._tables.engines.get(engine.subject)
+            if stored is None:
+                raise StaleWrite(f"{engine.subject.text} is not there any more")
+            if self._tables.stored(engine.subject.tenant, audit) is not None:
+                raise AlreadyExists(f"audit entry {audit.entry_id} is there already")
+            on = {name: kill for name, kill in stored.kills.items() if name not in kills}
+            on |= {name: engine.kills[name] for name in kills if name in engine.kills}
+            present = {name: getattr(engine, name) for name in names}
+            self._put(replace(stored, **present, kills=on))
+            self._tables.put(engine.subject.tenant, replace(audit, revision=1))
+
     def delete(self, subject: Subject) -> None:
         with self._tables.lock:
             self._tables.engines.pop(subject, None)
@@ -225,6 +239,9 @@ class MemoryRecordStore:
         engine = self._tables.engines.get(fence.subject)
         if engine is None or engine.lease(fence.kind).fence != fence.number:
             raise StaleWrite(f"{fence.kind} of {fence.subject.text} has a newer holder than {fence.number}")
+        coordinator = self._tables.engines.get(coordinator_subject(fence.subject.tenant))
+        if fence.unless_killed and coordinator and coordinator.kill(fence.subject.connection_id):
+            raise KillSwitchOn(f"a kill switch holds for {fence.subject.text}: nothing is entered")
 
     def _open(self, kind: type[R], tenant: str, connection_id: str) -> tuple[R, ...]:
         with self._tables.lock:

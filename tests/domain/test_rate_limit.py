@@ -1,7 +1,8 @@
-"""Slots of a shared rate limit: never too many in any span of time, wherever in their spans the calls begin."""
+"""Slots of a shared rate limit: never too many in any span, wherever in their slots the calls begin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from chalicelib.domain.rate_limit import (
     reserve,
     reserve_now,
     settled,
+    used,
 )
 
 T0 = 1_700_000_000_000
@@ -42,7 +44,7 @@ def most_within(begun: Sequence[tuple[float, int]], limit: Limit) -> int:
 
 @dataclass(frozen=True)
 class Wish:
-    """A process asks for a block: so long after the one before, with its weights, and where it uses its slots."""
+    """A process asks for a block: how long after the last one, for which weights, where it uses its slots."""
 
     after: int
     weights: tuple[int, ...]
@@ -72,12 +74,12 @@ wishes = st.lists(
 def test_no_span_ever_holds_more_than_the_limit(asked: list[Wish], limits: tuple[Limit, ...]) -> None:
     log: Log = ()
     now, begun = T0, []
-    spent: list[tuple[Slot, int | None]] = []
+    spent: list[tuple[Slot, Slot]] = []
     for wish in asked:
         now += wish.after
         if wish.settles:
             # Only what is over by now: a call that is still to come may begin anywhere in its slot.
-            over = [(slot, at) for slot, at in spent if at is not None and at <= now]
+            over = [(slot, remains) for slot, remains in spent if remains.start <= now]
             log = settled(log, over)
             spent = [one for one in spent if one not in over]
         found = reserve_now(log, now, wish.weights, limits) if wish.wide else None
@@ -85,7 +87,7 @@ def test_no_span_ever_holds_more_than_the_limit(asked: list[Wish], limits: tuple
         for slot in slots:
             at = slot.start + int((slot.until - slot.start) * wish.used_at)
             begun.append((at, slot.weight))
-            spent.append((slot, at))
+            spent.append((slot, used(slot, at, slot.weight)))
     for limit in limits:
         assert most_within(begun, limit) <= limit.most
 
@@ -98,7 +100,7 @@ def test_slots_are_for_now_or_later_in_order_and_within_a_block(arrivals: list[i
         slots, log = reserve(log, now, (1, 1, 1), (PER_SECOND,), spacing)
         starts = [slot.start for slot in slots]
         assert starts[0] >= now
-        assert all(later - earlier >= spacing for earlier, later in zip(starts, starts[1:], strict=False))
+        assert all(later - earlier >= spacing for earlier, later in pairwise(starts))
         assert starts[-1] - starts[0] <= BLOCK
         assert set(slots) <= set(log)
 
@@ -141,7 +143,7 @@ def test_two_calls_of_weight_five_never_share_a_second_of_eight() -> None:
         (slot,), log = reserve(log, T0, (5,), (WEIGHTS,))
         slots.append(slot)
     starts = sorted(slot.start for slot in slots)
-    assert min(b - a for a, b in zip(starts, starts[1:], strict=False)) > SECOND + NARROW
+    assert min(b - a for a, b in pairwise(starts)) > SECOND + NARROW
 
 
 def test_a_call_heavier_than_a_limit_is_a_bug() -> None:
@@ -178,12 +180,13 @@ def test_old_slots_are_added_up_and_then_forgotten() -> None:
 
 
 def test_settled_slots_are_as_small_as_their_use() -> None:
-    wide = Slot(T0, T0 + WIDE, 1)
+    wide = Slot(T0, T0 + WIDE, 5)
     assert settled((wide, wide, wide), [(wide, None)]) == (wide, wide)
-    assert settled((wide,), [(wide, T0 + 100)]) == (Slot(T0 + 100, T0 + 100 + NARROW, 1),)
-    assert settled((wide,), [(wide, wide.until)]) == (Slot(wide.until, wide.until, 1),)
+    assert used(wide, T0 + 100, 1) == Slot(T0 + 100, T0 + 100 + NARROW, 1)
+    assert used(wide, wide.until, 5) == Slot(wide.until, wide.until, 5)
+    assert settled((wide,), [(wide, used(wide, T0 + 100, 1))]) == (Slot(T0 + 100, T0 + 100 + NARROW, 1),)
     unknown = Slot(T0 + 7, T0 + 8, 1)
-    assert settled((wide,), [(unknown, None)]) == (wide,)
+    assert settled((wide,), [(unknown, unknown)]) == (wide,)
 
 
 def test_a_pause_voids_the_slots_that_nobody_will_use() -> None:
@@ -192,5 +195,5 @@ def test_a_pause_voids_the_slots_that_nobody_will_use() -> None:
     state = LimitState(tuple(Slot(T0 + ms, T0 + ms + NARROW, 1) for ms in starts))
     stopped = held(state, now, now + 10, 1.0)
     assert stopped.held_until == now + 10
-    assert [slot.start - T0 for slot in stopped.slots] == [-500, 500, 10_500]
+    assert [slot.start - T0 for slot in stopped.slots] == [-500, 500]
     assert held(stopped, now, now + 5, 1.0).held_until == now + 10, "a pause is never shortened"

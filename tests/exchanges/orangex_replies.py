@@ -1,7 +1,6 @@
 """OrangeX at the level of HTTP for tests: a session that answers as told, with replies as in its notes."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -228,6 +227,3 @@ def orangex_with(answers: dict[str, Any], options: dict[str, Any] | None = None)
     exchange.session = session
     exchange.milliseconds = lambda: NOW
     return exchange, session
-
-
-Answer = Callable[[Call], Any]

@@ -142,7 +142,7 @@ def symbols(query: Query, _: Any) -> dict[str, Any]:
 
 
 class Wire(BaseAdapter):
-    """Answers what a session sends. `routes` maps "METHOD path" to a reply, or to a function of the request."""
+    """Answers what a session sends; `routes` maps "METHOD path" to a reply or a function of the request."""
 
     def __init__(self, routes: Mapping[str, Any]) -> None:
         super().__init__()
@@ -159,6 +159,7 @@ class Wire(BaseAdapter):
             answer = answer(dict(parse_qsl(address.query)), body)
         response = requests.Response()
         response.status_code, response.url, response.request = self.status, str(request.url), request
+        response.reason = ""
         response.headers.update(self.headers)
         response._content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         return response

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import logging
+import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -165,6 +167,8 @@ def test_refused_credentials(reply):
         requests.exceptions.ReadTimeout("slow"),
         requests.exceptions.ConnectionError("refused"),
         requests.exceptions.SSLError("certificate"),
+        requests.exceptions.ChunkedEncodingError("cut off"),
+        ssl.SSLError("certificate"),
         (503, "busy"),
         (504, "busy"),
         failed(9999),
@@ -201,7 +205,11 @@ def test_unknown_grant():
 
 
 def test_threads_sign_in_once():
-    exchange, session = orangex_with(BALANCE)
+    def slowly(_):
+        time.sleep(0.05)
+        return ok(token(1))
+
+    exchange, session = orangex_with({**BALANCE, "public/auth": slowly})
     with ThreadPoolExecutor(4) as pool:
         assert len(list(pool.map(lambda _: balance(exchange), range(8)))) == 8
     assert len(session.of("public/auth")) == 1

@@ -92,13 +92,14 @@ def test_a_cancel_carries_a_signed_json_body_on_delete():
 
 
 def test_values_are_encoded_on_the_wire_and_plain_in_the_signature():
-    client, _ = client_on({})
-    odd = {"symbols": "BTC_USDT,ETH_USDT", "note": "a b&c=d/ü"}
-    request = client.sign("api/v1/x", ["private"], "GET", odd)
-    query = urlsplit(request["url"]).query
-    assert query == (f"note=a%20b%26c%3Dd/%C3%BC&symbols=BTC_USDT%2CETH_USDT&timestamp={NOW}")
+    client, wire = client_on({"GET /api/v1/x": success()})
+    client.request("api/v1/x", ["private"], "GET", {"symbols": "BTC_USDT,ETH_USDT", "note": "a b&c=d/ü"})
+    sent = wire.sent[-1]
+    assert urlsplit(sent.url).query == (
+        f"note=a%20b%26c%3Dd%2F%C3%BC&symbols=BTC_USDT%2CETH_USDT&timestamp={NOW}"
+    )
     plain = f"GET/api/v1/x?note=a b&c=d/ü&symbols=BTC_USDT,ETH_USDT&timestamp={NOW}"
-    assert request["headers"]["PIONEX-SIGNATURE"] == signature(SECRET, plain)
+    assert sent.headers["PIONEX-SIGNATURE"] == signature(SECRET, plain)
 
 
 def test_public_requests_are_not_signed():

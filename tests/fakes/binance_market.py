@@ -62,7 +62,7 @@ class MarketData:
                 path=f"{prefix}/{path}",
                 name=named + name,
                 handler=handler,
-                weight=weight,  # type: ignore[arg-type]
+                weight=weight,
                 group=self._market,
                 host=host,
             )

@@ -5,12 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from tests.fakes.binance_market import API, SPOT_TYPES
+from tests.fakes.binance_spot_rows import balance, body, fill, names, read, trade_row
 from tests.fakes.binance_words import (
     SPOT_REFUSALS,
     UNKNOWN_CANCEL,
     UNKNOWN_READ,
-    fixed,
-    market_id,
     milliseconds,
     number,
     only,
@@ -18,20 +17,18 @@ from tests.fakes.binance_words import (
     refuse,
     refused,
     required,
-    status_of,
     symbol_of,
     whole,
     within,
 )
 from tests.fakes.core import FakeExchange
-from tests.fakes.core_accounts import Account
-from tests.fakes.core_values import Order, Refused, Ticket, Trade
+from tests.fakes.core_values import Order, Refused, Ticket
 from tests.fakes.wire import Call, Request, Route
 
 _ORDER_PARAMETERS = (
-    "symbol side type timeInForce quantity quoteOrderQty price newClientOrderId stopPrice icebergQty "
-    "newOrderRespType selfTradePreventionMode"
-).split()
+    *("symbol", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "newClientOrderId"),
+    *("stopPrice", "icebergQty", "newOrderRespType", "selfTradePreventionMode"),
+)
 
 _NEEDED = {
     "LIMIT": ("timeInForce", "quantity", "price"),
@@ -41,6 +38,17 @@ _NEEDED = {
     "TAKE_PROFIT": ("quantity", "stopPrice"),
     "STOP_LOSS_LIMIT": ("timeInForce", "quantity", "price", "stopPrice"),
     "TAKE_PROFIT_LIMIT": ("timeInForce", "quantity", "price", "stopPrice"),
+}
+
+
+_KINDS: dict[str, Any] = {
+    "LIMIT": "limit",
+    "LIMIT_MAKER": "limit",
+    "MARKET": "market",
+    "STOP_LOSS": "stop",
+    "TAKE_PROFIT": "stop",
+    "STOP_LOSS_LIMIT": "stop_limit",
+    "TAKE_PROFIT_LIMIT": "stop_limit",
 }
 
 
@@ -67,7 +75,7 @@ class Spot:
                 path=f"/api/v3/{path}",
                 name=name,
                 handler=handler,
-                weight=weight,  # type: ignore[arg-type]
+                weight=weight,
                 orders=int(name == "create_order"),
                 private=True,
                 trades=trades,
@@ -82,11 +90,11 @@ class Spot:
         if isinstance(placed, Refused):
             raise refused(placed, SPOT_REFUSALS, self._exchange.markets.get(ticket.symbol))
         answer = call.parameters.get("newOrderRespType", "FULL" if ticket.type != "stop" else "ACK")
-        head = {**_names(placed), "transactTime": milliseconds(placed.created)}
+        head = {**names(placed), "transactTime": milliseconds(placed.created)}
         if answer == "ACK":
             return head
-        fills = [_fill(trade) for trade in placed.trades]
-        return {**head, **_body(placed), **({"fills": fills} if answer == "FULL" else {})}
+        fills = [fill(trade) for trade in placed.trades]
+        return {**head, **body(placed), **({"fills": fills} if answer == "FULL" else {})}
 
     def _ticket(self, call: Call) -> Ticket:
         name, side, kind = required(call, "symbol", "side", "type")
@@ -129,11 +137,11 @@ class Spot:
     def _canceled(self, order: Order) -> dict[str, Any]:
         # The client id of a cancel is one of its own; the order's stands in origClientOrderId.
         return {
-            **_names(order),
+            **names(order),
             "origClientOrderId": order.client_id,
             "clientOrderId": f"cancel{order.id}",
             "transactTime": milliseconds(order.updated),
-            **_body(order),
+            **body(order),
         }
 
     def _cancel_all(self, call: Call) -> Any:
@@ -146,7 +154,7 @@ class Spot:
         return [self._canceled(order) for order in canceled if isinstance(order, Order)]
 
     def _order(self, call: Call) -> Any:
-        return _read(self._named(call, UNKNOWN_READ))
+        return read(self._named(call, UNKNOWN_READ))
 
     def _named(self, call: Call, unknown: tuple[int, str]) -> Order:
         """Return the order of `orderId` or `origClientOrderId`, which must be of the symbol."""
@@ -176,7 +184,7 @@ class Spot:
             call.owner,
             lambda order: order.is_open and ":" not in order.symbol and symbol in (None, order.symbol),
         )
-        return [_read(order) for order in found]
+        return [read(order) for order in found]
 
     def _all_orders(self, call: Call) -> Any:
         (name,) = required(call, "symbol")
@@ -185,7 +193,7 @@ class Spot:
             call.owner,
             lambda order: order.symbol == symbol and order.id >= first and within(order.created, call),
         )
-        return page([_read(order) for order in found], call)
+        return page([read(order) for order in found], call)
 
     def _trades(self, call: Call) -> Any:
         (name,) = required(call, "symbol")
@@ -200,7 +208,7 @@ class Spot:
                 and within(trade.time, call)
             ),
         )
-        return page([_trade(trade) for trade in found], call)
+        return page([trade_row(trade) for trade in found], call)
 
     def _account(self, call: Call) -> Any:
         key = call.key
@@ -212,7 +220,7 @@ class Spot:
             "canDeposit": True,
             "updateTime": milliseconds(self._exchange.now),
             "accountType": "SPOT",
-            "balances": [_balance(call.owner, currency) for currency in call.owner.wallets["spot"]],
+            "balances": [balance(call.owner, currency) for currency in call.owner.wallets["spot"]],
             "permissions": ["SPOT"],
             "uid": 1,
         }
@@ -220,101 +228,6 @@ class Spot:
     def _symbol(self, call: Call) -> str | None:
         name = call.parameters.get("symbol")
         return None if name is None else symbol_of(self._exchange, name, "spot")
-
-
-_KINDS: dict[str, Any] = {
-    "LIMIT": "limit",
-    "LIMIT_MAKER": "limit",
-    "MARKET": "market",
-    "STOP_LOSS": "stop",
-    "TAKE_PROFIT": "stop",
-    "STOP_LOSS_LIMIT": "stop_limit",
-    "TAKE_PROFIT_LIMIT": "stop_limit",
-}
-
-
-def _type_of(order: Order) -> str:
-    ticket = order.ticket
-    if ticket.type in ("stop", "stop_limit"):
-        loss = (ticket.side == "sell") == (ticket.triggers_on == "falling")
-        return ("STOP_LOSS" if loss else "TAKE_PROFIT") + ("_LIMIT" if ticket.type == "stop_limit" else "")
-    return "LIMIT_MAKER" if ticket.post_only else ticket.type.upper()
-
-
-def _names(order: Order) -> dict[str, Any]:
-    return {
-        "symbol": market_id(order.symbol),
-        "orderId": order.id,
-        "orderListId": -1,
-        "clientOrderId": order.client_id,
-    }
-
-
-def _body(order: Order) -> dict[str, Any]:
-    ticket = order.ticket
-    stop = {"stopPrice": fixed(ticket.trigger_price)} if ticket.trigger_price is not None else {}
-    return {
-        "price": fixed(ticket.price or Decimal(0)),
-        "origQty": fixed(order.quantity),
-        "executedQty": fixed(order.filled),
-        "origQuoteOrderQty": fixed(ticket.cost or Decimal(0)),
-        "cummulativeQuoteQty": fixed(order.filled_cost),
-        "status": status_of(order),
-        "timeInForce": ticket.time_in_force,
-        "type": _type_of(order),
-        "side": order.side.upper(),
-        **stop,
-        "selfTradePreventionMode": "EXPIRE_MAKER",
-    }
-
-
-def _read(order: Order) -> dict[str, Any]:
-    return {
-        **_names(order),
-        **_body(order),
-        "stopPrice": fixed(order.ticket.trigger_price or Decimal(0)),
-        "icebergQty": "0.00000000",
-        "time": milliseconds(order.created),
-        "updateTime": milliseconds(order.updated),
-        "isWorking": not order.conditional,
-        "workingTime": milliseconds(order.created),
-    }
-
-
-def _fill(trade: Trade) -> dict[str, Any]:
-    return {
-        "price": fixed(trade.price),
-        "qty": fixed(trade.quantity),
-        "commission": fixed(trade.fee),
-        "commissionAsset": trade.fee_currency,
-        "tradeId": trade.id,
-    }
-
-
-def _trade(trade: Trade) -> dict[str, Any]:
-    return {
-        "symbol": market_id(trade.symbol),
-        "id": trade.id,
-        "orderId": trade.order_id,
-        "orderListId": -1,
-        "price": fixed(trade.price),
-        "qty": fixed(trade.quantity),
-        "quoteQty": fixed(trade.quantity * trade.price),
-        "commission": fixed(trade.fee),
-        "commissionAsset": trade.fee_currency,
-        "time": milliseconds(trade.time),
-        "isBuyer": trade.side == "buy",
-        "isMaker": trade.maker,
-        "isBestMatch": True,
-    }
-
-
-def _balance(account: Account, currency: str) -> dict[str, str]:
-    return {
-        "asset": currency,
-        "free": fixed(account.free(currency)),
-        "locked": fixed(account.locked(currency)),
-    }
 
 
 def _open_weight(request: Request) -> int:

@@ -52,7 +52,8 @@ FUTURES_REFUSALS: Mapping[Reason, tuple[int, str]] = {
     "MARKET_CLOSED": (-4108, "Symbol is not in trading status."),
     "BAD_CLIENT_ID": (
         -1100,
-        r"Illegal characters found in parameter 'newClientOrderId'; legal range is '^[\.A-Z\:/a-z0-9_-]{1,36}$'.",
+        "Illegal characters found in parameter 'newClientOrderId'; "
+        r"legal range is '^[\.A-Z\:/a-z0-9_-]{1,36}$'.",
     ),
     "DUPLICATE": (-4116, "ClientOrderId is duplicated."),
     "AMOUNT_STEP": (-1111, "Precision is over the maximum defined for this asset."),
@@ -85,7 +86,8 @@ def refuse(code: int, message: str, status: int = 400) -> WireRefusal:
 def refused(reason: Refused, words: Mapping[Reason, tuple[int, str]], listing: Listing | None) -> WireRefusal:
     """Translate a refusal of the exchange into Binance's code and message."""
     code, message = words[reason.reason]
-    return refuse(code, message.format(minimum=listing.min_notional) if "{minimum}" in message else message)
+    minimum = str(listing.min_notional) if listing else ""
+    return refuse(code, message.replace("{minimum}", minimum))
 
 
 def market_id(symbol: str) -> str:

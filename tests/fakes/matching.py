@@ -112,13 +112,13 @@ def _trigger(exchange: "FakeExchange", account: Account, order: Order) -> None:
     """Turn a stop into the market or limit order that it stands for."""
     ticket = order.ticket
     order.triggered, order.updated = True, exchange.now
-    if exchange.policy(order.symbol).stop_becomes_another_order:
-        order.child_id = exchange.next_id()
     if ticket.close_position:
         order.quantity = reducible(account, ticket)
     if (ticket.reduce_only or ticket.close_position) and not reducible(account, ticket):
         _end(exchange, order, "expired", "REDUCE_ONLY")
         return
+    if exchange.policy(order.symbol).stop_becomes_another_order:
+        order.child_id = exchange.next_id()
     if ticket.type == "stop":
         _take(exchange, account, order)
         if order.is_open:

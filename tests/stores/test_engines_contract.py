@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.domain.codec import to_plain
+from chalicelib.domain.codec import to_stored
 from chalicelib.domain.connection import Connection, complete_intervals
 from chalicelib.domain.engine import Account, Beat, Engine, Subject, coordinator_subject, feed_subject
 from chalicelib.domain.lease import Lease, Skip
@@ -245,7 +245,7 @@ def test_each_method_is_one_call(aws: Stores) -> None:
 def test_an_item_of_a_hundred_symbols_stays_below_two_kilobytes(aws: Stores) -> None:
     """Both updates of a tick pay for the whole item, in steps of a kilobyte."""
     symbols = tuple(f"{chr(65 + n // 26)}{chr(65 + n % 26)}{n:03d}/USDT" for n in range(100))
-    settings = to_plain(Connection(CONNECTION, "binance", symbols, intervals=complete_intervals({})))
+    settings = to_stored(Connection(CONNECTION, "binance", symbols, intervals=complete_intervals({})))
     beats = {kind: Beat(1_700_000_000.0) for kind in ("indication", "strategy", "realtime")}
     aws.engines.create(Engine(ENGINE, Status.RUNNING, settings=settings, beats=beats))
     for kind in beats:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.codec import to_plain
+from chalicelib.domain.codec import to_stored
 from chalicelib.domain.connection import Connection, complete_intervals
 from chalicelib.stores.packed_settings import pack, unpack
 
@@ -23,7 +23,7 @@ def test_any_value_comes_back(value: object) -> None:
 
 def test_a_hundred_symbols_take_less_than_half_a_kilobyte() -> None:
     symbols = tuple(f"{chr(65 + n // 26)}{chr(65 + n % 26)}{n:03d}/USDT" for n in range(100))
-    settings = to_plain(Connection("paper-1", "binance", symbols, intervals=complete_intervals({})))
+    settings = to_stored(Connection("paper-1", "binance", symbols, intervals=complete_intervals({})))
     assert len(pack(settings)) < 512
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.codec import to_plain
+from chalicelib.domain.codec import to_plain, to_stored
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Engine, engine_subject
 from chalicelib.domain.lifecycle import Status
@@ -132,7 +132,7 @@ def test_an_item_of_the_first_schema_is_read_to_the_last_field(aws: Stores, kind
     put(aws, table, item)
     value = READ[kind](aws)
     document = json.loads(item["document"]["S"])
-    assert {name: to_plain(value)[name] for name in document} == document
+    assert {name: to_stored(value)[name] for name in document} == document
     assert value.revision == int(item["revision"]["N"])
 
 

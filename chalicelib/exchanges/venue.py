@@ -1,0 +1,302 @@
+"""One account at a real exchange, as the flows' Venue: generic over every ccxt-style client.
+
+What differs between exchanges is data (`quirks`); wiring makes it with `exchange_venue`. Synchronous, and
+made anew per invocation, while its client stays warm. Raises only the VenueError family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from decimal import Decimal
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from chalicelib.domain.market import split_symbol
+from chalicelib.domain.order import TERMINAL, Order, VenueOrder
+from chalicelib.domain.venue import KeyPermissions
+from chalicelib.errors import (
+    OrderNotFound,
+    Retryable,
+    UsageError,
+    VenueError,
+    VenueNotSent,
+    VenueRejected,
+    VenueUnknown,
+)
+from chalicelib.exchanges.client import TIMEOUT, Access, Gate, PrivateClient, private_client
+from chalicelib.exchanges.key_permissions import READERS
+from chalicelib.exchanges.lookup import Lookup, complete
+from chalicelib.exchanges.order_parameters import Wish, buys_by_cost, wish_of
+from chalicelib.exchanges.quirks import require
+from chalicelib.exchanges.venue_lists import funding_payments, open_orders
+from chalicelib.exchanges.venue_settings import configure
+from chalicelib.exchanges.venue_values import (
+    balance_of,
+    ending_order,
+    fills_of,
+    funding_of,
+    holding_of,
+    position_of,
+    venue_order,
+)
+
+if TYPE_CHECKING:
+    from chalicelib.domain.approval import ApprovedOrder
+    from chalicelib.domain.connection import Connection
+    from chalicelib.domain.credentials import Credentials
+    from chalicelib.domain.market import Market, MarketType, Ticker
+    from chalicelib.domain.venue import (
+        Abilities,
+        Balance,
+        Funding,
+        MarginMode,
+        PositionMode,
+        VenuePosition,
+    )
+    from chalicelib.exchanges.venue_values import Raw
+
+T = TypeVar("T")
+
+
+class Rules(Protocol):
+    """The part of a market feed that a venue needs."""
+
+    def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]: ...
+    def tickers(self, symbols: Sequence[str], now: float) -> Mapping[str, Ticker]: ...
+    def rules_client(self, market_type: MarketType) -> Any:
+        """Return the public ccxt client that holds the present trading rules."""
+
+    def outdated(self, market_type: MarketType) -> None:
+        """Hear that the trading rules may have changed; they are read again, at most once a minute."""
+
+
+class ExchangeVenue:
+    """One account at one exchange. Threads may share it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        client: Callable[[], PrivateClient],
+        rules: Rules,
+        memory: MutableMapping[str, Any],
+    ) -> None:
+        """Take what makes the client when it is first needed; `memory` outlives the venue."""
+        self._connection = connection
+        self._type = connection.market_type
+        self._quirks = require(connection.exchange, self._type, connection.mode)
+        self._make = client
+        self._rules = rules
+        self._memory = memory
+        self._quote = split_symbol(connection.symbols[0])[1]
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the exchange can do on this market type."""
+        return self._quirks.abilities(self._type)
+
+    def create_order(self, approved: ApprovedOrder, now: float) -> VenueOrder:
+        """Send an order; fills are what the reply or a question for the trades tells of."""
+        order = approved.order
+        market = self._market(order.symbol)
+        by_cost = buys_by_cost(order, market, self._quirks)
+        last = self._last_price(order.symbol, now) if by_cost and order.price is None else None
+        wish = wish_of(order, market, self._quirks, last)
+        client = self._client()
+        try:
+            raw, seen = client.ask("create", lambda ccxt: self._created(ccxt, wish, order, now))
+        except VenueRejected as error:
+            if error.reason == "INVALID_ORDER":
+                self._rules.outdated(self._type)
+            raise
+        return self._completed(order, raw, now) if seen.missing else seen
+
+    def cancel_order(self, order: Order, now: float) -> VenueOrder:
+        """Ask for the end of an order and return how it stands; PENDING_CANCEL if it has not ended yet."""
+        client = self._client()
+        try:
+            raw = client.ask("cancel", lambda ccxt: self._cancelled(ccxt, order))
+        except OrderNotFound:
+            # Ended before, or never there: the look-up tells which.
+            return self.fetch_order(order, now)
+        if raw.get("id") and raw.get("status") in ("canceled", "closed", "expired"):
+            return self._completed(order, raw, now)
+        try:
+            seen = self.fetch_order(order, now)
+        except VenueError:
+            # The exchange took the request: what came of it is found out by reconciliation.
+            return ending_order(order)
+        return seen if seen.state in TERMINAL else ending_order(order, seen)
+
+    def fetch_order(self, order: Order, now: float) -> VenueOrder:
+        """Look an order up in every way there is; OrderNotFound only if all answered and none knew it."""
+        client = self._client()
+        raw = complete(client, self._quirks, order, Lookup(client, self._quirks, order).find())
+        return self._order(order, raw, now)
+
+    def fetch_open_orders(
+        self,
+        symbols: Sequence[str],
+        now: float,  # noqa: ARG002
+    ) -> tuple[VenueOrder, ...]:
+        """Return everybody's open orders of the account; their trades are left to `fetch_order`."""
+        wanted = frozenset(symbols)
+        client = self._client()
+        found = [client.ask("fetch", partial(self._open, scope, wanted)) for scope in self._scopes(wanted)]
+        return tuple(chain.from_iterable(found))
+
+    def fetch_positions(
+        self,
+        symbols: Sequence[str],
+        now: float,  # noqa: ARG002
+    ) -> tuple[VenuePosition, ...]:
+        """Return the open positions; on spot what the account holds of each base currency."""
+        if self._type == "spot":
+            return self._client().ask("fetch", lambda ccxt: self._holdings(ccxt, symbols))
+        return self._client().ask("fetch", lambda ccxt: self._positions(ccxt, symbols))
+
+    def fetch_balance(self, now: float) -> Balance:  # noqa: ARG002
+        """Return the money in the connection's quote currency."""
+        return self._client().ask(
+            "fetch",
+            lambda ccxt: balance_of(
+                ccxt.fetch_balance({"type": self._type}), self._quote, self._quirks.balances.get(self._type)
+            ),
+        )
+
+    def fetch_funding(
+        self,
+        symbols: Sequence[str],
+        since: float,
+        now: float,  # noqa: ARG002
+    ) -> tuple[Funding, ...]:
+        """Return funding payments, oldest first; none on spot, and none where the exchange has no list."""
+        client = self._client()
+        if self._type == "spot" or not client.ccxt.has.get("fetchFundingHistory"):
+            return ()
+        wanted = frozenset(symbols)
+        asked = [client.ask("fetch", partial(self._paid, scope, since)) for scope in self._scopes(wanted)]
+        found = [one for one in chain.from_iterable(asked) if one.symbol in wanted and one.time >= since]
+        return tuple(sorted(found, key=lambda payment: payment.time))
+
+    def configure(
+        self,
+        symbol: str,
+        leverage: int,
+        margin_mode: MarginMode,
+        position_mode: PositionMode,
+        now: float,  # noqa: ARG002
+    ) -> None:
+        """Set how a swap is held, unless it is remembered to be so; nothing happens on spot."""
+        if self._type == "spot":
+            return
+        if position_mode == "hedge" and not self.abilities.hedge:
+            raise VenueRejected(f"{self._quirks.exchange} has no hedge mode", "NOT_SUPPORTED")
+        done = self._memory.setdefault("settings", {})
+        configure(self._client(), self._quirks, done, symbol, leverage, margin_mode, position_mode)
+
+    def permissions(self, now: float) -> KeyPermissions:  # noqa: ARG002
+        """Return what the API key may do, as far as the exchange tells."""
+        reader = READERS.get(self._quirks.exchange)
+        if reader is None:
+            return KeyPermissions(None, None)
+        return self._client().ask("fetch", lambda ccxt: reader(ccxt, self._type))
+
+    def _created(self, ccxt: Any, wish: Wish, order: Order, now: float) -> tuple[Raw, VenueOrder]:
+        raw = ccxt.create_order(wish.symbol, wish.type, wish.side, wish.amount, wish.price, dict(wish.params))
+        return raw, self._order(order, raw, now)
+
+    def _cancelled(self, ccxt: Any, order: Order) -> Raw:
+        quirks = self._quirks
+        flags = dict(quirks.trigger_flag) if order.type == "stop" else {}
+        by_venue_id = order.leg == "external" or not quirks.cancels_by_client_id
+        if by_venue_id and order.venue_order_id:
+            return dict(ccxt.cancel_order(order.venue_order_id, order.symbol, flags))
+        ids = {quirks.cancel_parameter: order.client_order_id}
+        return dict(ccxt.cancel_order(None, order.symbol, {**ids, **flags}))
+
+    def _completed(self, order: Order, raw: Raw, now: float) -> VenueOrder:
+        return self._order(order, complete(self._client(), self._quirks, order, raw), now)
+
+    def _order(self, order: Order, raw: Raw, now: float) -> VenueOrder:
+        """Return what a structure of ccxt says of our order; VenueUnknown if it says nothing we can read."""
+        by_cost = buys_by_cost(order, self._market(order.symbol), self._quirks)
+        try:
+            fills = fills_of(raw.get("trades") or (), order.symbol, order.side, now)
+            return venue_order(raw, order, fills, by_cost)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            raise VenueUnknown(f"{self._quirks.exchange}: the reply cannot be read: {error}") from error
+
+    def _open(self, scope: str | None, wanted: frozenset[str], ccxt: Any) -> list[VenueOrder]:
+        rows = open_orders(ccxt, self._quirks, scope, self._type)
+        return [venue_order(raw, None, ()) for raw in rows if raw.get("symbol") in wanted]
+
+    def _paid(self, scope: str | None, since: float, ccxt: Any) -> list[Funding]:
+        rows = funding_payments(ccxt, self._quirks, scope, since, self._type)
+        return [funding_of(raw, self._quirks.funding_sign) for raw in rows]
+
+    def _scopes(self, wanted: frozenset[str]) -> Sequence[str | None]:
+        """Return what to ask lists for: everything at once where that can be, or else each symbol."""
+        return (None,) if len(wanted) > 1 and self._type in self._quirks.scopes else sorted(wanted)
+
+    def _holdings(self, ccxt: Any, symbols: Sequence[str]) -> tuple[VenuePosition, ...]:
+        balance = ccxt.fetch_balance({"type": "spot"})
+        held = (holding_of(balance, symbol, split_symbol(symbol)[0]) for symbol in symbols)
+        return tuple(position for position in held if position)
+
+    def _positions(self, ccxt: Any, symbols: Sequence[str]) -> tuple[VenuePosition, ...]:
+        quirks, wanted = self._quirks, frozenset(symbols)
+        named = list(symbols) if len(wanted) == 1 or not quirks.positions_of_all else None
+        params = dict(quirks.scopes["swap"]) if quirks.position_scope else {}
+        found = (position_of(raw) for raw in ccxt.fetch_positions(named, params) if raw["symbol"] in wanted)
+        return tuple(position for position in found if position)
+
+    def _last_price(self, symbol: str, now: float) -> Decimal | None:
+        ticker = self._read(lambda: self._rules.tickers((symbol,), now)).get(symbol)
+        return ticker.last if ticker else None
+
+    def _market(self, symbol: str) -> Market:
+        if split_symbol(symbol)[2] != self._type:
+            raise VenueRejected(f"the connection trades {self._type} markets, not {symbol}", "BAD_SYMBOL")
+        return self._read(lambda: self._rules.markets((symbol,)))[symbol]
+
+    def _read(self, question: Callable[[], T]) -> T:
+        """Ask the market feed; what it cannot tell now leaves as a venue error, since nothing was sent."""
+        try:
+            return question()
+        except Retryable as error:
+            raise VenueNotSent(f"the trading rules cannot be read: {error}", "NOT_CONNECTED") from error
+        except UsageError as error:
+            raise VenueRejected(str(error), "BAD_SYMBOL") from error
+
+    def _client(self) -> PrivateClient:
+        """Return the warm client with the present trading rules."""
+        source = self._read(lambda: self._rules.rules_client(self._type))
+        if "client" not in self._memory:
+            self._memory["client"] = self._make()
+        client: PrivateClient = self._memory["client"]
+        if client.ccxt.markets is not source.markets:
+            client.ccxt.set_markets_from_exchange(source)
+        return client
+
+
+def exchange_venue(
+    connection: Connection,
+    credentials: Callable[[], Credentials],
+    gate: Gate,
+    rules: Rules,
+    memory: MutableMapping[str, Any],
+    prepare: Callable[[Any], None] | None = None,
+    timeout: float = TIMEOUT,
+) -> ExchangeVenue:
+    """Make the venue of a connection; UsageError if the exchange cannot trade it so. Nothing is sent.
+
+    `memory` is the connection's own and kept while the process lives: it holds the client, which knows the
+    clock and the access token, and the settings that were made. New credentials need a new memory.
+    """
+    testnet = connection.mode == "testnet"
+    quirks = require(connection.exchange, connection.market_type, connection.mode)
+    access = Access(quirks, connection.market_type, testnet, timeout, prepare)
+    if "client" in memory:
+        memory["client"].gate = gate
+    return ExchangeVenue(connection, lambda: private_client(access, credentials(), gate), rules, memory)
