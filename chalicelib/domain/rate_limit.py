@@ -242,11 +242,13 @@ def settled(log: Log, spent: Iterable[tuple[Slot, Slot | None]]) -> Log:
 
 
 def held(state: LimitState, now: float, until: float, unseen: float) -> LimitState:
-    """Return the state with all calls held back until an epoch second.
+    """Return the state with all calls held back until an epoch second; a pause is never shortened.
 
-    All slots are void, except those of the first `unseen` seconds, which their owners may use before they look
-    at the state again. A slot reserved under another `held_until` than the present one must not be used.
+    Slots are void, except those of the first `unseen` seconds, which their owners may use before they look at
+    the state again. A slot reserved under another `held_until` than the present one must not be used.
     """
+    if until <= state.held_until:
+        return state
     first = int((now + unseen) * SECOND)
     kept = tuple(slot for slot in state.slots if slot.start <= first)
-    return replace(state, slots=kept, held_until=max(until, state.held_until))
+    return replace(state, slots=kept, held_until=until)

@@ -1,7 +1,7 @@
 """Slots of a shared rate limit: never too many in any span, wherever in their slots the calls begin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -196,4 +196,7 @@ def test_a_pause_voids_the_slots_that_nobody_will_use() -> None:
     stopped = held(state, now, now + 10, 1.0)
     assert stopped.held_until == now + 10
     assert [slot.start - T0 for slot in stopped.slots] == [-500, 500]
-    assert held(stopped, now, now + 5, 1.0).held_until == now + 10, "a pause is never shortened"
+    queued = replace(stopped, slots=(*stopped.slots, Slot(T0 + 10_000, T0 + 10_060, 1)))
+    assert held(queued, now + 1, now + 10, 1.0) == queued, "what was reserved under this pause is valid"
+    assert held(queued, now + 1, now + 5, 1.0) == queued, "a pause is never shortened"
+    assert held(queued, now + 1, now + 11, 1.0).slots == stopped.slots

@@ -168,7 +168,7 @@ def test_orders_that_must_act_at_once_or_never(fake, client) -> None:
     fake.exchange.liquidity[SPOT] = Decimal("0.004")
     order = client.create_order(SPOT, "limit", "buy", 0.01, 51_000, {"timeInForce": "IOC"})
     assert (order["status"], order["filled"]) == ("expired", 0.004)
-    with pytest.raises(errors.OrderImmediatelyFillable, match="-2010"):
+    with pytest.raises(errors.OrderImmediatelyFillable, match="immediately match"):
         client.create_order(SPOT, "limit", "buy", 0.01, 51_000, {"postOnly": True})
     assert client.create_order(SPOT, "limit", "buy", 0.01, 49_000, {"postOnly": True})["status"] == "open"
 
@@ -454,7 +454,7 @@ def test_orders_have_a_limit_of_their_own(fake, client) -> None:
     client.nonce = lambda: 1_800_000_000_000
     for _ in range(100):
         client.create_order(SPOT, "limit", "buy", 0.001, 10_000)
-    with pytest.raises(errors.DDoSProtection, match="429.*-1015"):
+    with pytest.raises(errors.DDoSProtection, match=r"429.*-1015"):
         client.create_order(SPOT, "limit", "buy", 0.001, 10_000)
     assert len(client.fetch_open_orders(SPOT)) == 100
 

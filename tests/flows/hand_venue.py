@@ -1,4 +1,4 @@
-"""A swap account in memory whose every answer a test can steer: stops, orders of others, trades, positions."""
+"""A swap account in memory whose every answer a test can steer: stops, trades, positions, orders of others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +20,7 @@ from chalicelib.errors import OrderNotFound, VenueError
 from tests.flows.desk import HandFeed
 
 D = Decimal
+TEN_THOUSAND, WHOLE = D(10000), D(1)
 ABLE = Abilities(True, True, True, True, True)
 
 
@@ -31,7 +32,7 @@ class HandVenue:
     able: Abilities = ABLE
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     trades: list[VenueTrade] = field(default_factory=list)
-    cash: Decimal = D(10000)
+    cash: Decimal = TEN_THOUSAND
     payments: list[Funding] = field(default_factory=list)
     failing: dict[str, VenueError] = field(default_factory=dict)
     empty: bool = False
@@ -103,7 +104,7 @@ class HandVenue:
         return KeyPermissions(True, False)
 
     def fill(
-        self, venue_order_id: str, now: float, share: Decimal = D(1), price: Decimal | None = None
+        self, venue_order_id: str, now: float, share: Decimal = WHOLE, price: Decimal | None = None
     ) -> VenueOrder:
         """Fill a share of an order's quantity, also of one that has ended."""
         seen = self.orders[venue_order_id]

@@ -13,6 +13,7 @@ from chalicelib.domain.venue import Funding
 from chalicelib.errors import VenueUnauthorized, VenueUnknown
 from chalicelib.flows.dead_orders import dead_orders, resolve_dead_order
 from chalicelib.flows.reconcile import reconcile_connection
+from tests.exchanges.paper_world import approved as approve
 from tests.flows.desk import CONNECTION_ID, TENANT, Desk
 from tests.flows.hand_venue import ABLE, HandVenue
 from tests.flows.test_protection import SYMBOL, entered, swap_desk, the_position
@@ -156,7 +157,6 @@ def test_a_person_may_have_a_dead_order_sent_once_more() -> None:
 
 def test_a_refused_key_pauses_its_engine_and_is_told() -> None:
     desk, venue = entered()
-    desk.world().connections.create(desk.connection)
     venue.failing["fetch_balance"] = VenueUnauthorized("key revoked")
     desk.realtime()
     engine = desk.engines.get(engine_subject(TENANT, CONNECTION_ID))
@@ -177,20 +177,18 @@ def test_late_fills_of_a_cancelled_order_are_found_and_its_state_stays() -> None
 
     def partly(approved: Any, now: float) -> Any:
         limit = replace(approved.order, type="limit", price=D(60000))
-        from tests.exchanges.paper_world import approved as again
-
-        seen = real(again(limit), now)
+        seen = real(approve(limit), now)
         return venue.fill(seen.venue_order_id, now, D("0.4"))
 
     venue.create_order = partly  # type: ignore[method-assign]
     desk.execute(desk.signal(SYMBOL))
+    venue.create_order = real  # type: ignore[method-assign]
     number = next(iter(venue.orders))
     wanted = venue.orders[number].quantity
     venue.orders[number] = replace(venue.orders[number], state=OrderState.CANCELED)
     desk.realtime()
     venue.fill(number, desk.now, D("0.2"))
     venue.orders[number] = replace(venue.orders[number], state=OrderState.CANCELED)
-    venue.create_order = real  # type: ignore[method-assign]
     for _ in range(4):
         desk.realtime()
     entry = next(order for order in desk.orders() if order.leg == "entry")

@@ -22,6 +22,7 @@ def swap_desk(exits: ExitProfile = TRAILING, **changes: Any) -> tuple[Desk, Hand
     """Return a desk on a venue with native stops, at a price of 60,000."""
     desk = Desk(connection=connection(market_type="swap", symbols=(SYMBOL,), exits=exits, **changes))
     desk.feed.prices = {SYMBOL: D(60000)}
+    desk.world().connections.create(desk.connection)
     venue = HandVenue(desk.feed)
     desk.venue = lambda _: venue  # type: ignore[method-assign,assignment,return-value]
     return desk, venue
