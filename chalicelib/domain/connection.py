@@ -58,7 +58,7 @@ LIVE_MARKETS: Mapping[str, frozenset[MarketType]] = {
     "bybit": _BOTH,
     "bingx": _SWAP,
     "pionex": _BOTH,
-    "orangex": _BOTH,
+    "orangex": _SWAP,
 }
 """Which markets of which exchanges orders can be sent to."""
 

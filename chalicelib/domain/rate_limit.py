@@ -115,21 +115,24 @@ class LimitStore(Protocol):
 
 def reserve_now(
     log: Log, now: int, weights: Sequence[int], limits: Sequence[Limit]
-) -> tuple[tuple[Slot, ...], Log] | None:
-    """Return wide slots for calls of these weights from `now` on, and the log with them; None if full."""
+) -> tuple[Log, Log] | None:
+    """Return wide slots from `now` on for as many of the calls as there is room for, and the log with them.
+
+    None if there is no room for the first. ValueError if a call is heavier than a limit (a bug).
+    """
     kept = compacted(log, now, limits)
-    given: tuple[Slot, ...] = ()
+    given: Log = ()
     for weight in weights:
         slot = Slot(now, now + WIDE, weight)
         if any(_free_from((*kept, *given), slot, limit) != now for limit in limits):
-            return None
+            break
         given += (slot,)
-    return given, tuple(sorted((*kept, *given)))
+    return (given, tuple(sorted((*kept, *given)))) if given else None
 
 
 def reserve(
     log: Log, now: int, weights: Sequence[int], limits: Sequence[Limit], spacing: int = 0
-) -> tuple[tuple[Slot, ...], Log]:
+) -> tuple[Log, Log]:
     """Return the earliest narrow slots for calls of these weights from `now` on, and the log with them.
 
     They stand in the order of the calls, at least `spacing` apart, and within a block: what would begin later
@@ -137,7 +140,7 @@ def reserve(
     after the other. ValueError if a call is heavier than a limit (a bug).
     """
     kept = compacted(log, now, limits)
-    given: tuple[Slot, ...] = ()
+    given: Log = ()
     earliest = now
     for weight in weights:
         slot = _earliest((*kept, *given), earliest, weight, limits)

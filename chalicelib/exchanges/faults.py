@@ -129,6 +129,7 @@ class PartialVenue(Protocol):
         self, symbol: str, leverage: int, margin_mode: MarginMode, position_mode: PositionMode, now: float
     ) -> None: ...
     def permissions(self, now: float) -> KeyPermissions: ...
+    def clock_skew(self, now: float) -> float | None: ...
 
 
 class CallCounts:
@@ -216,6 +217,11 @@ class FaultyVenue:
         """Return what the key may do, as planned."""
         with self._failing("permissions"):
             return self._venue.permissions(now)
+
+    def clock_skew(self, now: float) -> float | None:
+        """Return how far our clock is ahead, as planned."""
+        with self._failing("clock_skew"):
+            return self._venue.clock_skew(now)
 
     @contextmanager
     def _failing(self, method: str) -> Iterator[Fault | None]:

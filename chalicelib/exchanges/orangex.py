@@ -37,6 +37,12 @@ ERRORS: Mapping[str, Any] = {
 }
 """All codes that are known. Any other becomes a bare ExchangeError, which proves nothing."""
 
+TIMEFRAMES: Mapping[str, str] = {
+    **{f"{minutes}m": str(minutes) for minutes in (1, 3, 5, 10, 15, 30)},
+    **{f"{hours}h": str(hours * 60) for hours in (1, 2, 3, 4, 6, 12)},
+    "1d": "1D",
+}
+
 ABILITIES = (
     "cancelAllOrders",
     "cancelOrder",
@@ -94,21 +100,7 @@ class orangex(OrangexRequests):  # noqa: N801
                 "version": "v1",
                 "rateLimit": 200,
                 "has": {**dict.fromkeys(ABILITIES, True), **dict.fromkeys(INABILITIES, False)},
-                "timeframes": {
-                    "1m": "1",
-                    "3m": "3",
-                    "5m": "5",
-                    "10m": "10",
-                    "15m": "15",
-                    "30m": "30",
-                    "1h": "60",
-                    "2h": "120",
-                    "3h": "180",
-                    "4h": "240",
-                    "6h": "360",
-                    "12h": "720",
-                    "1d": "1D",
-                },
+                "timeframes": dict(TIMEFRAMES),
                 "urls": {"api": {"rest": "https://api.orangex.com/api/v1"}, "www": "https://www.orangex.com"},
                 "requiredCredentials": {"apiKey": True, "secret": True},
                 "precisionMode": TICK_SIZE,

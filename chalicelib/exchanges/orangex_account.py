@@ -90,7 +90,9 @@ class OrangexAccount(OrangexPublic):
         result = self.private("get_user_position", {"instrument_name": market["id"]})
         rows = [result] if isinstance(result, Mapping) else rows_of(result, "positions")
         positions = [self.parse_position(row, market) for row in rows]
-        return [position for position in positions if position["contracts"]]
+        return [
+            position for position in positions if not Precise.string_equals(str(position["contracts"]), "0")
+        ]
 
     def parse_position(self, position: Mapping[str, Any], market: Any = None) -> Any:
         """Parse a row of `/private/get_user_position`.

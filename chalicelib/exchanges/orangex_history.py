@@ -116,7 +116,8 @@ class OrangexHistory(OrangexAccount):
         self._prepare()
         market = self.market(symbol)
         request = {"instrument_name": market["id"]}
-        rows = self._trades("get_user_trades_by_instrument", request, since, limit, params)
+        newest = limit or PAGE if since is None else None
+        rows = self._trades("get_user_trades_by_instrument", request, since, newest, params)
         return list(self.parse_trades(rows, market, since, limit))
 
     def fetch_order_trades(
@@ -132,7 +133,7 @@ class OrangexHistory(OrangexAccount):
         self._prepare()
         if symbol is None:
             raise ArgumentsRequired(f"{self.id} fetchOrderTrades() needs the symbol: trades do not name it")
-        rows = self._trades("get_user_trades_by_order", {"order_id": id}, since, limit, params)
+        rows = self._trades("get_user_trades_by_order", {"order_id": id}, since, None, params)
         return list(self.parse_trades(rows, self.market(symbol), since, limit))
 
     def named_client_id(self, params: Mapping[str, Any] | None) -> str:
@@ -187,10 +188,10 @@ class OrangexHistory(OrangexAccount):
         method: str,
         request: Mapping[str, Any],
         since: int | None,
-        limit: int | None,
+        newest: int | None,
         params: Mapping[str, Any] | None,
     ) -> list[Any]:
-        """Read pages until the exchange has no more; BadResponse rather than leave trades out.
+        """Read pages until there are no more, or `newest` rows; BadResponse rather than leave trades out.
 
         The next page starts at the last one's edge in time, in whichever direction the exchange went;
         rows that come twice by that are dropped.
@@ -206,7 +207,9 @@ class OrangexHistory(OrangexAccount):
             rows = rows_of(page, "trades")
             before = len(found)
             found |= {_identity(row): row for row in rows}
-            if not (isinstance(page, Mapping) and page.get("has_more")) or _enough(found, since, limit):
+            if not (isinstance(page, Mapping) and page.get("has_more")):
+                return list(found.values())
+            if newest is not None and len(found) >= newest:
                 return list(found.values())
             if len(found) == before:
                 break
@@ -220,10 +223,6 @@ def _next_bound(times: list[int], ascending: bool) -> dict[str, int]:
         ascending = times[0] < times[-1]
     edge: Callable[[list[int]], int] = max if ascending else min
     return {"start_timestamp" if ascending else "end_timestamp": edge(times)}
-
-
-def _enough(found: Mapping[Any, Any], since: int | None, limit: int | None) -> bool:
-    return since is None and len(found) >= (limit or PAGE)
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -93,13 +93,7 @@ class OrangexParsing(OrangexTransport):
                 "subType": "linear" if swap else None,
                 # Sizes are in coins; instruments name no contract size.
                 "contractSize": self.parse_number("1") if swap else None,
-                "taker": self.safe_number(market, "taker_commission"),
-                "maker": self.safe_number(market, "maker_commission"),
-                "precision": {
-                    "amount": self.safe_number(market, "min_trade_amount"),
-                    "price": self.safe_number(market, "tick_size"),
-                },
-                "limits": self._limits(market, swap),
+                **self._rules(market, swap),
                 "marginModes": {"cross": swap, "isolated": swap},
                 "created": milliseconds_of(market.get("creation_timestamp")),
                 "info": market,
@@ -207,14 +201,20 @@ class OrangexParsing(OrangexTransport):
             return market
         return self.safe_market(full_name(name))
 
-    def _limits(self, market: Mapping[str, Any], swap: bool) -> dict[str, Any]:
+    def _rules(self, market: Mapping[str, Any], swap: bool) -> dict[str, Any]:
+        """Return fees, steps and limits; the price band (`order_price_*_rate`) is relative, see `info`."""
+        step = self.safe_number(market, "min_trade_amount")
         leverage = self.safe_number(market, "leverage") if swap else None
-        smallest = self.safe_number(market, "min_qty", self.safe_number(market, "min_trade_amount"))
         return {
-            "leverage": {"min": self.parse_number("1") if swap else None, "max": leverage},
-            "amount": {"min": smallest, "max": None},
-            "price": {"min": None, "max": None},
-            "cost": {"min": self.safe_number(market, "min_notional"), "max": None},
+            "taker": self.safe_number(market, "taker_commission"),
+            "maker": self.safe_number(market, "maker_commission"),
+            "precision": {"amount": step, "price": self.safe_number(market, "tick_size")},
+            "limits": {
+                "leverage": {"min": self.parse_number("1") if swap else None, "max": leverage},
+                "amount": {"min": self.safe_number(market, "min_qty", step), "max": None},
+                "price": {"min": None, "max": None},
+                "cost": {"min": self.safe_number(market, "min_notional"), "max": None},
+            },
         }
 
     def price_of(self, row: Mapping[str, Any], key: str) -> Any:

@@ -30,3 +30,7 @@ class PlainAccount:
     def permissions(self, now: float) -> KeyPermissions:  # noqa: ARG002
         """Return what the account's owner may do: trade; there is nothing to withdraw."""
         return KeyPermissions(trade=True, withdraw=False)
+
+    def clock_skew(self, now: float) -> float | None:  # noqa: ARG002
+        """Return 0: it goes by the same clock."""
+        return 0.0

@@ -58,6 +58,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CLOCK_SECONDS = 600.0
+"""How long a comparison of the clocks is good for."""
+
 
 class Rules(Protocol):
     """The part of a market feed that a venue needs."""
@@ -201,6 +204,16 @@ class ExchangeVenue:
         if reader is None:
             return KeyPermissions(None, None)
         return self._client().ask("fetch", lambda ccxt: reader(ccxt, self._type))
+
+    def clock_skew(self, now: float) -> float | None:
+        """Return the seconds that our clock is ahead, asked for every ten minutes; None if that fails."""
+        if now - self._memory.get("clock_asked_at", -CLOCK_SECONDS) >= CLOCK_SECONDS:
+            try:
+                self._client().ask("fetch", lambda ccxt: ccxt.load_time_difference())
+            except VenueError:
+                return None
+            self._memory["clock_asked_at"] = now
+        return float(self._client().ccxt.options["timeDifference"]) / 1000
 
     def _created(self, ccxt: Any, wish: Wish, order: Order, now: float) -> tuple[Raw, VenueOrder]:
         raw = ccxt.create_order(wish.symbol, wish.type, wish.side, wish.amount, wish.price, dict(wish.params))

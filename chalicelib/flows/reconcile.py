@@ -260,7 +260,16 @@ def _differences(desk: _Desk, held: tuple[VenuePosition, ...] | None) -> set[str
     if held is None:
         return set()
     symbols = {position.symbol for position in desk.positions.values()}
-    return {symbol for symbol in symbols if _difference(desk, held, symbol)}
+    return {symbol for symbol in symbols if _differs(desk, held, symbol)}
+
+
+def _differs(desk: _Desk, held: Sequence[VenuePosition], symbol: str) -> bool:
+    """Tell whether a symbol's quantities differ; where both directions may be held, in either of them."""
+    if desk.connection.position_mode != "hedge":
+        return bool(_difference(desk, held, symbol))
+    theirs = {p.direction: p.quantity for p in held if p.symbol == symbol}
+    ours = {p.direction: p.quantity for p in desk.positions.values() if p.symbol == symbol and p.quantity}
+    return theirs != ours
 
 
 def _difference(desk: _Desk, held: Sequence[VenuePosition] | None, symbol: str) -> Decimal:

@@ -241,6 +241,9 @@ class Venue(Protocol):
     def permissions(self, now: float) -> KeyPermissions:
         """Return what the API key may do."""
 
+    def clock_skew(self, now: float) -> float | None:
+        """Return the seconds that our clock is ahead of the exchange's; None if that can't be learned."""
+
 
 class Metrics(Protocol):
     def count(self, name: str, value: float = 1, **dimensions: str) -> None: ...

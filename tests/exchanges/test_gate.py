@@ -103,7 +103,7 @@ def test_the_calls_of_one_second_share_a_write_and_a_warm_process_does_not_look(
         clock.now += 0.15
         gate.succeeded()
     assert store.calls["load"] == 1
-    assert store.calls["save"] <= 4
+    assert store.calls["save"] <= 5
     assert clock.slept == []
 
 
@@ -210,7 +210,7 @@ def test_failures_open_the_breaker_for_all_and_one_probe_closes_it(store: Store,
     reason, until = refusal(other.admit)
     assert reason == "BREAKER_OPEN"
     assert until is not None
-    assert T0 + COOL_DOWN <= until
+    assert until >= T0 + COOL_DOWN
     clock.now = T0 + COOL_DOWN + 5
     ours.admit()
     assert refusal(other.admit)[0] == "BREAKER_OPEN"

@@ -103,6 +103,14 @@ def test_flat_is_what_an_empty_list_says():
     assert positions([{**POSITION, "size": "0"}])[0] == []
 
 
+@pytest.mark.parametrize(("size", "left"), [("0", 0), ("0.000", 0), ("-0.02", 1)])
+def test_flat_is_told_apart_where_numbers_are_texts(size, left):
+    exchange, _ = orangex_with({ONE: ok([{**POSITION, "size": size}])})
+    exchange.number = str
+    exchange.parse_to_numeric = exchange.number_to_string
+    assert len(exchange.fetch_positions([SWAP])) == left
+
+
 @pytest.mark.parametrize("result", [None, {}, "ok", 0, [{}]])
 def test_nothing_else_says_flat(result):
     with pytest.raises(errors.BadResponse):

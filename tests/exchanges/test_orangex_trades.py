@@ -92,6 +92,13 @@ def test_trades_of_an_order_over_several_pages():
     assert session.of(OF_ORDER)[0].params["order_id"] == "77"
 
 
+def test_an_order_of_very_many_trades():
+    rows = [trade(number) for number in range(1, 251)]
+    exchange, session = orangex_with({OF_ORDER: trades_of(rows)})
+    assert numbers(exchange.fetch_order_trades("77", SWAP)) == list(range(1, 251))
+    assert len(session.of(OF_ORDER)) == 3
+
+
 def test_more_trades_of_one_millisecond_than_a_page_holds():
     rows = [trade(number, START) for number in range(1, 91)]
     exchange, session = orangex_with({MINE: trades_of(rows, most=25)})

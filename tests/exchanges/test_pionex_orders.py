@@ -70,6 +70,7 @@ def test_a_market_buy_is_measured_by_the_amount_it_filled():
     assert (order["status"], order["type"], order["timeInForce"]) == ("closed", "market", "IOC")
     assert (order["filled"], order["amount"], order["cost"]) == (0.0033, 0.0033, 99.1)
     assert order["average"] == pytest.approx(99.1 / 0.0033)
+    assert parsed({**filled, "filledSize": None})["status"] == "closed"
     nothing = {**row, "size": "0", "filledSize": "0", "filledAmount": "0"}
     assert parsed(nothing)["status"] == "canceled"
 

@@ -39,7 +39,7 @@ PER_SECOND = {
     "amend_order": 10,
     "cancel_order": 10,
     "cancel_all": 10,
-    "leverage": 10,
+    "set_leverage": 10,
     "permissions": 10,
     "currencies": 5,
     "open_orders": 50,
@@ -57,10 +57,10 @@ _CLIENT_ID = r"[A-Za-z0-9_-]{1,36}"
 
 
 class FakeBybit(Fake):
-    """Bybit, with one unified account."""
+    """Bybit, with one unified account; the other hosts are its exchanges of play money."""
 
     name = "bybit"
-    hosts = ("api.bybit.com",)
+    hosts = ("api.bybit.com", "api-testnet.bybit.com", "api-demo.bybit.com")
 
     def new_exchange(self) -> FakeExchange:
         common = {"client_ids": "ever", "client_id_pattern": _CLIENT_ID, "post_only_refused": False}

@@ -119,7 +119,7 @@ class AccountRoutes:
         return self._answer({"rows": rows})
 
     def _whole(self, owner: Account, equity: Decimal) -> dict[str, str]:
-        """Return the figures of the whole account in dollars: under isolated margin most of them are empty."""
+        """Return the whole account in dollars: under isolated margin most of it is empty."""
         held, profit = self._held(owner), owner.unrealised(self._exchange.last)
         whole = {
             "totalWalletBalance": plain(equity - profit),

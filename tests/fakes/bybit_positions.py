@@ -44,9 +44,9 @@ class Positions:
             group="positions",
         )
         changes: tuple[tuple[str, str, Callable[[Call], Any]], ...] = (
-            ("/v5/position/set-leverage", "leverage", self.set_leverage),
-            ("/v5/position/switch-mode", "position_mode", self.switch_mode),
-            ("/v5/account/set-margin-mode", "margin_mode", self.set_margin_mode),
+            ("/v5/position/set-leverage", "set_leverage", self.set_leverage),
+            ("/v5/position/switch-mode", "set_position_mode", self.switch_mode),
+            ("/v5/account/set-margin-mode", "set_margin_mode", self.set_margin_mode),
             ("/v5/position/trading-stop", "trading_stop", self.trading_stop),
         )
         for path, name, handler in changes:

@@ -66,7 +66,7 @@ def reset_after() -> Fault:
 
 def answered(status: int, body: object, executed: bool, headers: Mapping[str, str] | None = None) -> Fault:
     """Answer with this status and body (text as it is, anything else as JSON), executed or not."""
-    text = body if isinstance(body, str) else json.dumps(body)
+    text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
     return Fault(executed=executed, status=status, body=text, headers=headers or {})
 
 

@@ -57,7 +57,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        return self.body if isinstance(self.body, str) else json.dumps(self.body)
+        return self.body if isinstance(self.body, str) else json.dumps(self.body, separators=(",", ":"))
 
 
 class WireRefusal(Exception):
