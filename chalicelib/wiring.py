@@ -19,7 +19,11 @@ from chalicelib.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from chalicelib.domain.connection import Connection
+    from chalicelib.domain.credentials import Credentials
     from chalicelib.domain.paper import PaperLedger
+    from chalicelib.domain.rate_limit import LimitStore
+    from chalicelib.exchanges.accounts import Accounts
+    from chalicelib.exchanges.venue import Rules
     from chalicelib.flows.world import (
         ConnectionStore,
         CredentialStore,
@@ -47,6 +51,8 @@ class Overrides:
     span: Callable[[str], AbstractContextManager[Any]] | None = None
     on_aws_call: Callable[[str], None] | None = None
     on_exchange_call: Callable[[str], None] | None = None
+    credentials: Callable[[str, str], Credentials | None] | None = None
+    sleep: Callable[[float], None] = time.sleep
     shortest_interval: int = 0
 
 
@@ -142,7 +148,9 @@ class _Parts:
         self._on_exchange_call = overrides.on_exchange_call
         self._lock = RLock()
         self._made: dict[str, Any] = {}
-        self.feed = _counted_feeds(overrides.feed or _public_feed, metrics, overrides.on_exchange_call)
+        self._overrides = overrides
+        self._feed = lru_cache(overrides.feed or _public_feed)
+        self.feed = _counted_feeds(self._feed, metrics, overrides.on_exchange_call)
 
     def get(self, name: str) -> Any:
         """Return a part, made at the first call; local runs ask from many threads."""
@@ -217,13 +225,29 @@ class _Parts:
 
         return KinesisEventStream(self.get("clients")["kinesis"], self._settings.stream)
 
+    def limits(self) -> LimitStore:
+        from chalicelib.stores.limits import DynamoLimitStore
+
+        return DynamoLimitStore(self.get("tables"))
+
+    def accounts(self) -> Accounts:
+        from chalicelib.exchanges.accounts import Accounts
+
+        read = self._overrides.credentials or self.get("credentials").get
+        # Rules come from the feed itself: what a venue asks of it is no call that flows make.
+        feeds = cast("Callable[[str], Rules]", self._feed)
+        return Accounts(read, self.get("limits"), feeds, self._overrides.now, self._overrides.sleep)
+
     def venue(self, connection: Connection) -> Venue:
         """Return the venue of a connection, made anew for every flow because it keeps the account it read."""
-        from chalicelib.exchanges.paper import PaperVenue
+        made: Any
+        if connection.mode == "paper":
+            from chalicelib.exchanges.paper import PaperVenue
 
-        feed = self.feed(connection.exchange)
-        paper = PaperVenue(connection.tenant, connection, self.get("ledger"), feed)
-        return cast("Venue", _Counted(paper, self._metrics, self._on_exchange_call))
+            made = PaperVenue(connection.tenant, connection, self.get("ledger"), self.feed(connection.feed))
+        else:
+            made = self.get("accounts").venue(connection)
+        return cast("Venue", _Counted(made, self._metrics, self._on_exchange_call))
 
 
 class _Counted:
@@ -265,7 +289,9 @@ def _counted_feeds(
     return counted
 
 
-def _public_feed(exchange: str) -> MarketFeed:
+def _public_feed(name: str) -> MarketFeed:
+    from chalicelib.domain.connection import TESTNET
     from chalicelib.exchanges.ccxt_public import PublicFeed
 
-    return PublicFeed(exchange)
+    exchange = name.removesuffix(TESTNET)
+    return PublicFeed(exchange, testnet=exchange != name)

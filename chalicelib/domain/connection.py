@@ -48,6 +48,9 @@ __all__ = [
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}/[A-Z0-9]{2,10}(:[A-Z0-9]{2,10})?")
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+TESTNET = "-testnet"
+"""What the name of a testnet's market data ends with."""
+
 MAX_SYMBOLS = 200
 LARGEST_LEVERAGE = 125
 
@@ -108,6 +111,11 @@ class Connection(Stored):
     sources: tuple[str, ...] = sparse(())
     allow_withdraw_key: bool = sparse(False)
     revision: int = 0
+
+    @property
+    def feed(self) -> str:
+        """The name of the market data that belongs to the account: a testnet has prices of its own."""
+        return f"{self.exchange}{TESTNET}" if self.mode == "testnet" else self.exchange
 
     @property
     def timeframe_seconds(self) -> int:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.market import Market, MarketType, Ticker
 from chalicelib.domain.timeframes import timeframe_name
 from chalicelib.errors import Retryable, UsageError
-from chalicelib.exchanges.ccxt_loader import ccxt_errors, load_exchange_class
+from chalicelib.exchanges.ccxt_loader import load_exchange_class as load_exchange_class
 from chalicelib.exchanges.ccxt_values import lay, market_of, ticker_of
-from chalicelib.exchanges.pace import Pace
+from chalicelib.exchanges.pace import GatedPace, Pace
+from chalicelib.exchanges.public_client import public_client as _new_client
+from chalicelib.exchanges.public_client import translated
 from chalicelib.exchanges.quirks import QUIRKS, quirks_of
 
 if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
+    from chalicelib.exchanges.pace import Gate
 
 EXCHANGES = tuple(QUIRKS)
 REQUESTS_PER_SECOND = {exchange: quirks.requests_per_second for exchange, quirks in QUIRKS.items()}
-TIMEOUT = 10.0
 
 RULES_SECONDS, RULES_AGAIN_SECONDS = 3600.0, 60.0
 """How old trading rules may get (containers live for hours, exchanges change steps and listings), and when
@@ -40,7 +41,7 @@ LIGHT_PAGE, FULL_PAGE = 99, 1000
 
 _log = logging.getLogger("cts.exchanges")
 _THREADS = 4
-_MARKET_KINDS: Mapping[MarketType, str] = {"spot": "spot", "swap": "linear"}
+MARKET_TYPES: tuple[MarketType, ...] = ("spot", "swap")
 
 
 class PublicFeed:
@@ -53,10 +54,12 @@ class PublicFeed:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         testnet: bool = False,
+        gate: Gate | None = None,
     ) -> None:
         """Take an exchange of `EXCHANGES`; `prepare` gets each new ccxt client (adapters, addresses).
 
-        `testnet`: the prices and rules of its test network, where orders of that network are judged by them.
+        `testnet`: the prices and rules of its test network, by which orders there are judged. `gate`: what
+        requests pass instead of a pace of their own, where public and private ones share one limit (Pionex).
         """
         self._quirks = quirks_of(exchange)
         if testnet and not self._quirks.testnet:
@@ -65,7 +68,8 @@ class PublicFeed:
         self._exchange = exchange
         self._prepare = prepare
         self._clock = clock
-        self._pace = Pace(REQUESTS_PER_SECOND[exchange], sleep, clock)
+        pace = Pace(REQUESTS_PER_SECOND[exchange], sleep, clock)
+        self._pace = pace if gate is None else GatedPace(gate, exchange)
         self._lock = threading.Lock()
         self._clients: dict[MarketType, Any] = {}
         self._rules_due: dict[MarketType, float] = {}
@@ -112,7 +116,7 @@ class PublicFeed:
         """Fetch the latest prices in one request per market type; a symbol without any is left out."""
         found: dict[str, Ticker] = {}
         traded = self._traded(symbols)
-        for market_type in _MARKET_KINDS:
+        for market_type in MARKET_TYPES:
             wanted = [symbol for symbol in traded if _type_of(symbol) == market_type]
             if wanted:
                 found.update(self._tickers(market_type, wanted, now))
@@ -196,7 +200,7 @@ class PublicFeed:
         return RULES_SECONDS
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        with _translated(self._exchange, self._pace):
+        with translated(self._exchange, self._pace):
             return method(*arguments)
 
     def _paced(self, fetch: Callable[..., Any]) -> Callable[..., Any]:
@@ -222,7 +226,7 @@ def reachable(exchange: str, timeout: float = 3.0, prepare: Callable[[Any], None
     answered = threading.Event()
 
     def ask() -> None:
-        with _translated(exchange, None):
+        with translated(exchange, None):
             client = _new_client(exchange, "spot")
             client.timeout = int(timeout * 1000)
             if prepare:
@@ -234,53 +238,6 @@ def reachable(exchange: str, timeout: float = 3.0, prepare: Callable[[Any], None
     thread.start()
     thread.join(timeout)
     return answered.is_set()
-
-
-def _new_client(exchange: str, market_type: MarketType) -> Any:
-    client = load_exchange_class(exchange)(
-        {
-            "timeout": int(TIMEOUT * 1000),
-            "enableRateLimit": False,
-            # Never `defaultType` swap: it turns BTC/USDT into the perpetual without a word.
-            "options": {
-                "defaultType": "spot",
-                "fetchMarkets": {"types": [_MARKET_KINDS[market_type]]},
-                **QUIRKS[exchange].options,
-            },
-        }
-    )
-    client.has["fetchCurrencies"] = False
-    client.fetch = _json_only(client.fetch)
-    return client
-
-
-def _json_only(fetch: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse a body that is no JSON object or list: ccxt hands on HTML or null as "no candles"."""
-
-    def checked(*arguments: Any, **named: Any) -> Any:
-        body = fetch(*arguments, **named)
-        if not isinstance(body, (dict, list)):
-            raise ValueError(f"the body is no JSON object or list: {str(body)[:80]!r}")
-        return body
-
-    return checked
-
-
-@contextmanager
-def _translated(exchange: str, pace: Pace | None) -> Iterator[None]:
-    """Turn what ccxt raises into our errors: reading public data again is always safe."""
-    errors = ccxt_errors()
-    try:
-        yield
-    except errors.BadSymbol as error:
-        raise UsageError(f"{exchange} does not know the symbol: {error}") from error
-    except (errors.RateLimitExceeded, errors.DDoSProtection) as error:
-        if pace:
-            pace.hold()
-        raise Retryable(f"{exchange}: the rate limit is reached: {error}") from error
-    # A body that is not what was asked for (HTML, null) makes ccxt's parsers fail with Python's own errors.
-    except (errors.BaseError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise Retryable(f"{exchange} did not answer as it should: {type(error).__name__}: {error}") from error
 
 
 def _quietly(call: Callable[[], None]) -> None:

@@ -49,7 +49,7 @@ class OrangexRequests(OrangexHistory):
             "instrument_name": market["id"],
             "amount": self.amount_to_precision(symbol, amount),
             "type": order_type,
-            "position_side": self._position_side(market, side, params),
+            **self._position_side(market, side, params),
             **self._execution(order_type, params),
             **self._condition(market, params),
             **self._client_order_id(params),
@@ -82,11 +82,11 @@ class OrangexRequests(OrangexHistory):
         highest = self.price_to_precision(symbol, str(Decimal(str(reference)) * slack))
         return {"type": "limit", "price": highest, "time_in_force": TIMES_IN_FORCE["IOC"]}
 
-    def _position_side(self, market: Any, side: str, params: Mapping[str, Any]) -> str:
-        """Return BOTH, LONG or SHORT.
+    def _position_side(self, market: Any, side: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return BOTH, LONG or SHORT, for every order of a perpetual; spot has no such field.
 
-        Always sent: an account in hedge mode cancels orders without it (error code 5998). With `hedged`
-        alone a buy opens the long and, reduce-only, closes the short side.
+        An account in hedge mode cancels orders without it (error code 5998). With `hedged` alone a buy
+        opens the long and, reduce-only, closes the short side.
         """
         hedged, named = params.get("hedged"), params.get("positionSide")
         opens_long = (side == "buy") != bool(params.get("reduceOnly") or params.get("stopLossPrice"))
@@ -99,7 +99,7 @@ class OrangexRequests(OrangexHistory):
             raise BadRequest(f"{self.id}: hedged={hedged} contradicts positionSide={named}")
         if position_side != "both" and not market["swap"]:
             raise NotSupported(f"{self.id} has position sides on perpetuals only")
-        return position_side.upper()
+        return {"position_side": position_side.upper()} if market["swap"] else {}
 
     def _execution(self, order_type: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return post-only and time in force; both at once only where they agree."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -33,6 +34,9 @@ from chalicelib.exchanges.orangex_auth import (
 
 _SHOWN = 500
 """Characters of a reply's body that an exception quotes."""
+
+_NO_NUMBER = re.compile(r'"[+-]?(?:NaN|nan|Infinity)"')
+"""Figures come as text: one of these would pass through all arithmetic, or stand for an order's id."""
 
 _QUIET = logging.getLogger("cts.exchanges.orangex")
 # ccxt logs each request's headers and body at DEBUG: here these carry the client secret and the token.
@@ -101,6 +105,8 @@ class OrangexTransport(Exchange):  # type: ignore[misc]
             raise NotSupported(told)
         if code < 400 and not _answers(url, response):
             raise BadResponse(f"{told}: neither a result nor an error")
+        if code < 400 and _NO_NUMBER.search(body):
+            raise BadResponse(f"{told}: not a number")
 
     def sign_in(self, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return a token good for a minute at least, as `options['accessToken']` holds it."""

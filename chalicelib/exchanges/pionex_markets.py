@@ -25,6 +25,19 @@ from chalicelib.exchanges.pionex_transport import (
 )
 
 SWAP_FEES = {"taker": 0.0005, "maker": 0.0002}
+TICKER_FIGURES = {
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "close": "close",
+    "last": "close",
+    "bid": "bidPrice",
+    "bidVolume": "bidSize",
+    "ask": "askPrice",
+    "askVolume": "askSize",
+    "baseVolume": "volume",
+    "quoteVolume": "amount",
+}
 
 
 class PionexMarkets(PionexTransport):
@@ -128,22 +141,17 @@ class PionexMarkets(PionexTransport):
                     "symbol": found["symbol"],
                     "timestamp": stamp,
                     "datetime": self.iso8601(stamp),
-                    "open": self.safe_string(ticker, "open"),
-                    "high": self.safe_string(ticker, "high"),
-                    "low": self.safe_string(ticker, "low"),
-                    "last": self.safe_string(ticker, "close"),
-                    "close": self.safe_string(ticker, "close"),
-                    "bid": self.safe_string(ticker, "bidPrice"),
-                    "bidVolume": self.safe_string(ticker, "bidSize"),
-                    "ask": self.safe_string(ticker, "askPrice"),
-                    "askVolume": self.safe_string(ticker, "askSize"),
-                    "baseVolume": self.safe_string(ticker, "volume"),
-                    "quoteVolume": self.safe_string(ticker, "amount"),
+                    **{name: self._figure(ticker, key) for name, key in TICKER_FIGURES.items()},
                     "info": ticker,
                 },
                 found,
             )
         )
+
+    def _figure(self, row: Row, key: str) -> str | None:
+        """Return a figure as it was written; None if it is no number, which ccxt's arithmetic would choke on."""
+        text: str | None = self.safe_string(row, key)
+        return None if self.parse_number(text) is None else text
 
     def parse_ohlcv(self, ohlcv: Any, market: Any = None) -> list[float | None]:  # noqa: ARG002
         """Return open time (ms), open, high, low, close, volume in base currency."""

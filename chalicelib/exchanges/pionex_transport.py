@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import json
 import logging
+import math
+import re
 import threading
 import time
 from collections import deque
@@ -41,6 +43,10 @@ _STOP_WORDS = (
     "trailingTriggerPrice trigger triggerDirection triggerPrice"
 )
 STOP_PARAMETERS = frozenset(_STOP_WORDS.split())
+
+
+_NOT_FINITE = re.compile(r'"[+-]?(?:[Nn]a[Nn]|[Ii]nf(?:inity)?)"')
+"""What programs write for a number that is none; in capitals it may be the name of a coin."""
 
 
 def signed_text(method: str, path: str, query: Parameters, body: str | None) -> str:
@@ -146,9 +152,13 @@ class PionexTransport(Exchange):  # type: ignore[misc]
         headers: Mapping[str, str],
         body: str,
         response: Any,
-        *_request: object,
+        request_headers: Mapping[str, str],
+        _request_body: object,
     ) -> None:
-        """Raise what a reply means. `result` decides, not the status; a 5xx decides nothing at all."""
+        """Raise what a reply means. `result` decides, not the status; a 5xx decides nothing at all.
+
+        A NaN among public rows costs that row its figure; what an account is told with one is worth nothing.
+        """
         feedback = f"{self.id} {method} {url} {status} {body[:500]}"
         if status == 429:
             raise _banned(feedback, headers)
@@ -159,6 +169,8 @@ class PionexTransport(Exchange):  # type: ignore[misc]
                 raise BadResponse(feedback)
             return
         if response["result"]:
+            if "PIONEX-KEY" in request_headers and _NOT_FINITE.search(body):
+                raise BadResponse(feedback)
             return
         code = response.get("code")
         if code == "INVALID_TIMESTAMP":
@@ -169,6 +181,11 @@ class PionexTransport(Exchange):  # type: ignore[misc]
     def on_json_response(self, text: str) -> Any:
         """Parse a body; NaN and Infinity, which Python would take for numbers, make it no JSON at all."""
         return json.loads(text, parse_constant=_refuse_constant)
+
+    def parse_number(self, value: Any, default: float | None = None) -> float | None:
+        """Return a number; none where a string says NaN or Infinity."""
+        number: float | None = super().parse_number(value, default)
+        return number if number is None or math.isfinite(number) else default
 
     def nonce(self) -> int:
         """Return the exchange's time in milliseconds, as far as it is known."""

@@ -126,7 +126,7 @@ class Quirks:
 
     testnet: bool = False
     weights: Mapping[str, int] = field(default_factory=dict)
-    """Weight by "API METHOD path", with " of one" behind it for a request that names a symbol; else 1."""
+    """Weight by "API METHOD path", with " of symbol" or " of order" behind it for requests that name one."""
 
     declared_weights: bool = False
     """What is not in `weights` weighs what the class declares: our own classes know it."""
@@ -152,8 +152,10 @@ class Quirks:
         """Return what a request costs in the exchange's own units."""
         fallback = max(1, round(declared)) if self.declared_weights else 1
         name = f"{api} {method} {path}"
-        found = self.weights.get(f"{name} of one", self.weights.get(name, fallback))
-        return found if "symbol" in params else self.weights.get(name, fallback)
+        fits = {f"{name} of order": "orderId" in params, f"{name} of symbol": "symbol" in params, name: True}
+        return next(
+            (self.weights[key] for key, holds in fits.items() if holds and key in self.weights), fallback
+        )
 
     def places(self, method: str, path: str) -> bool:
         """Tell whether a request places an order."""

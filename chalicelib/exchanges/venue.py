@@ -29,15 +29,13 @@ from chalicelib.exchanges.key_permissions import READERS
 from chalicelib.exchanges.lookup import Lookup, complete
 from chalicelib.exchanges.order_parameters import Wish, buys_by_cost, wish_of
 from chalicelib.exchanges.quirks import require
-from chalicelib.exchanges.venue_lists import funding_payments, open_orders
+from chalicelib.exchanges.venue_lists import funding_payments, holdings, open_orders, positions
 from chalicelib.exchanges.venue_settings import configure
 from chalicelib.exchanges.venue_values import (
     balance_of,
     ending_order,
     fills_of,
     funding_of,
-    holding_of,
-    position_of,
     venue_order,
 )
 
@@ -155,8 +153,8 @@ class ExchangeVenue:
     ) -> tuple[VenuePosition, ...]:
         """Return the open positions; on spot what the account holds of each base currency."""
         if self._type == "spot":
-            return self._client().ask("fetch", lambda ccxt: self._holdings(ccxt, symbols))
-        return self._client().ask("fetch", lambda ccxt: self._positions(ccxt, symbols))
+            return self._client().ask("fetch", lambda ccxt: holdings(ccxt, symbols))
+        return self._client().ask("fetch", lambda ccxt: positions(ccxt, self._quirks, symbols))
 
     def fetch_balance(self, now: float) -> Balance:  # noqa: ARG002
         """Return the money in the connection's quote currency."""
@@ -242,7 +240,8 @@ class ExchangeVenue:
 
     def _open(self, scope: str | None, wanted: frozenset[str], ccxt: Any) -> list[VenueOrder]:
         rows = open_orders(ccxt, self._quirks, scope, self._type)
-        return [venue_order(raw, None, ()) for raw in rows if raw.get("symbol") in wanted]
+        found = [venue_order(raw, None, ()) for raw in rows if raw.get("symbol") in wanted]
+        return [order for order in found if order.state not in TERMINAL]
 
     def _paid(self, scope: str | None, since: float, ccxt: Any) -> list[Funding]:
         rows = funding_payments(ccxt, self._quirks, scope, since, self._type)
@@ -251,18 +250,6 @@ class ExchangeVenue:
     def _scopes(self, wanted: frozenset[str]) -> Sequence[str | None]:
         """Return what to ask lists for: everything at once where that can be, or else each symbol."""
         return (None,) if len(wanted) > 1 and self._type in self._quirks.scopes else sorted(wanted)
-
-    def _holdings(self, ccxt: Any, symbols: Sequence[str]) -> tuple[VenuePosition, ...]:
-        balance = ccxt.fetch_balance({"type": "spot"})
-        held = (holding_of(balance, symbol, split_symbol(symbol)[0]) for symbol in symbols)
-        return tuple(position for position in held if position)
-
-    def _positions(self, ccxt: Any, symbols: Sequence[str]) -> tuple[VenuePosition, ...]:
-        quirks, wanted = self._quirks, frozenset(symbols)
-        named = list(symbols) if len(wanted) == 1 or not quirks.positions_of_all else None
-        params = dict(quirks.scopes["swap"]) if quirks.position_scope else {}
-        found = (position_of(raw) for raw in ccxt.fetch_positions(named, params) if raw["symbol"] in wanted)
-        return tuple(position for position in found if position)
 
     def _last_price(self, symbol: str, now: float) -> Decimal | None:
         ticker = self._read(lambda: self._rules.tickers((symbol,), now)).get(symbol)

@@ -1,4 +1,4 @@
-"""The lists that a venue reads page by page: open and closed orders, trades, funding; for venue and look-up.
+"""The lists that a venue reads: open and closed orders, trades, funding, positions; also for look-ups.
 
 Half a list is never returned: what does not end after `MOST_PAGES` pages raises.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.exchanges.venue_values import Raw, decimal_of
+from chalicelib.domain.market import split_symbol
+from chalicelib.exchanges.venue_values import Raw, decimal_of, holding_of, position_of
 
 if TYPE_CHECKING:
     from chalicelib.domain.market import MarketType
     from chalicelib.domain.order import Order
+    from chalicelib.domain.venue import VenuePosition
     from chalicelib.exchanges.quirk_types import Quirks
 
 MOST_PAGES = 20
@@ -83,13 +85,29 @@ def funding_payments(
     ccxt: Any, quirks: Quirks, symbol: str | None, since: float, market_type: MarketType
 ) -> list[Raw]:
     """Return the funding payments of a symbol, or of all, since an epoch second."""
-    scope = {} if symbol else dict(quirks.scopes[market_type])
+    scope = {} if symbol or quirks.paging == "whole" else dict(quirks.scopes[market_type])
 
     def page(start: int | None, limit: int | None, more: Mapping[str, Any]) -> Sequence[Raw]:
         rows: Sequence[Raw] = ccxt.fetch_funding_history(symbol, start, limit, {**scope, **more})
         return rows
 
     return _pages(page, quirks, since)
+
+
+def positions(ccxt: Any, quirks: Quirks, symbols: Sequence[str]) -> tuple[VenuePosition, ...]:
+    """Return the open swap positions in these symbols."""
+    wanted = frozenset(symbols)
+    named = list(symbols) if len(wanted) == 1 or not quirks.positions_of_all else None
+    params = dict(quirks.scopes["swap"]) if quirks.position_scope else {}
+    found = (position_of(raw) for raw in ccxt.fetch_positions(named, params) if raw["symbol"] in wanted)
+    return tuple(position for position in found if position)
+
+
+def holdings(ccxt: Any, symbols: Sequence[str]) -> tuple[VenuePosition, ...]:
+    """Return what a spot account holds of each symbol's base currency."""
+    balance = ccxt.fetch_balance({"type": "spot"})
+    held = (holding_of(balance, symbol, split_symbol(symbol)[0]) for symbol in symbols)
+    return tuple(position for position in held if position)
 
 
 def _open_page(ccxt: Any, symbol: str | None, params: Mapping[str, Any]) -> Page:

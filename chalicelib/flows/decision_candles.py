@@ -13,7 +13,7 @@ def decision_candles(world: World, turn: Turn) -> tuple[Connection, Candles] | S
     connection = require_engine(turn)
     if not entries_allowed(turn.coordinator, turn.engine.status):
         return Skip.NOT_RUNNING
-    stored = world.objects.load_candles(connection.exchange, connection.timeframe_seconds)
+    stored = world.objects.load_candles(connection.feed, connection.timeframe_seconds)
     if stored is None or not stored.bars:
         return Skip.NO_CANDLES
     return connection, select(stored, connection.symbols)

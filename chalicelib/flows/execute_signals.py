@@ -1,53 +1,78 @@
-"""Signal consumer: dedupe, judge, size, store the intent, send; one batch of one connection at a time."""
+"""Signal consumer: dedupe, judge, size, store the intent, send; one batch of one connection at a time.
 
-from collections.abc import Mapping
+Signals are decided in their order, each on what the earlier ones reserved. Orders of different symbols then
+go out at once; a symbol that comes again waits for what became of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from functools import partial
+from math import ceil
 
-from chalicelib.domain.breakers import updated
-from chalicelib.domain.connection import Connection
 from chalicelib.domain.decision import APPROVED, Approved, Refused, decide_entry
-from chalicelib.domain.engine import coordinator_subject, engine_subject
+from chalicelib.domain.engine import Engine, engine_subject
 from chalicelib.domain.exits import ExitReason
 from chalicelib.domain.lease import Skip
-from chalicelib.domain.lifecycle import Status, exits_allowed
-from chalicelib.domain.market import Market, Ticker
+from chalicelib.domain.lifecycle import exits_allowed
 from chalicelib.domain.messages import SignalBatch
 from chalicelib.domain.order import OrderState
 from chalicelib.domain.position import Position
-from chalicelib.domain.records import Fence
-from chalicelib.domain.risk import EntryContext
 from chalicelib.domain.signal import Signal, SignalStatus
-from chalicelib.errors import LeaseHeld, VenueError
+from chalicelib.errors import AlreadyExists, KillSwitchOn, LeaseHeld, VenueError, VenueUnauthorized
 from chalicelib.flows import orders
-from chalicelib.flows.realtime_tick import close, value
-from chalicelib.flows.reconcile import reconcile
-from chalicelib.flows.tick import LEASE_SECONDS, Turn
-from chalicelib.flows.world import Venue, World
+from chalicelib.flows.realtime_tick import close
+from chalicelib.flows.tick import LEASE_SECONDS
+from chalicelib.flows.together import together
+from chalicelib.flows.trading_desk import (
+    Desk,
+    context_of,
+    count_again,
+    give_back,
+    open_desk,
+    put_position,
+    read_books,
+    reserve,
+)
+from chalicelib.flows.world import World
 
 KIND = "execute"
 
+KEY_REFUSED = "KEY_REFUSED"
+"""Outcome of the signals behind one whose order the venue did not take because of the API key."""
 
-@dataclass(slots=True)
-class _Desk:
-    """What the batch works with; positions and orders change as signals are executed."""
 
-    world: World
-    turn: Turn
-    connection: Connection
-    venue: Venue
-    fence: Fence
-    positions: list[Position]
-    leaving: set[str]
-    markets: Mapping[str, Market]
-    tickers: Mapping[str, Ticker]
-    cash: Decimal | None
-    traded: dict[str, float]
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An approved entry on its way, and the position that it adds to, if there is one."""
+
+    approved: Approved
+    held: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """A position that a signal speaks against."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of a signal: its outcome, and the position after it, if an order was sent."""
+
+    outcome: str
+    position: Position | None = None
+    rejected: bool = False
+    refused_key: VenueUnauthorized | None = None
+
+
+_Decided = Refused | _Entry | _Exit
 
 
 def execute_signals(world: World, batch: SignalBatch) -> dict[str, str]:
     """Decide and execute a batch; return the outcome code per signal that was not known before.
 
+    Before the first order goes out there are 3 AWS round trips: the lease, what is read at once, the intent.
     Raises LeaseHeld while another batch of the connection is at work: the queue delivers again.
     """
     now = world.now()
@@ -57,168 +82,189 @@ def execute_signals(world: World, batch: SignalBatch) -> dict[str, str]:
         return {}
     if isinstance(engine, Skip):
         raise LeaseHeld(f"signals of {subject.text} are being executed: {engine.value}")
-    turn = Turn(engine, KIND, engine.lease(KIND).fence, 0, now, _coordinator(world, batch.tenant))
+    fence = engine.lease(KIND).fence
     try:
-        outcomes, traded = _execute(world, turn, batch)
+        outcomes, after, refused_key = _execute(world, engine, now, batch)
     except Exception:
-        world.engines.save(engine, KIND, turn.fence, None, ())
+        world.engines.save(engine, KIND, fence, None, ())
         raise
-    if not traded:
-        world.engines.save(engine, KIND, turn.fence, None, ())
-        return outcomes
-    after = replace(engine, cooldowns=_cooling(turn, {**engine.cooldowns, **traded}))
-    world.engines.save(after, KIND, turn.fence, None, ("cooldowns",))
+    changed = () if after is engine else ("cooldowns", "sent_orders")
+    world.engines.save(after, KIND, fence, None, changed)
+    if refused_key:
+        from chalicelib.flows.refused_key import pause_for_refused_key
+
+        pause_for_refused_key(world, subject, refused_key)
     return outcomes
 
 
-def _cooling(turn: Turn, traded: Mapping[str, float]) -> dict[str, float]:
-    """Return the symbols that may not be entered yet; others would only make the item larger."""
-    cooldown = turn.connection.risk.cooldown
-    return {symbol: at for symbol, at in traded.items() if turn.now - at < cooldown}
-
-
-def _coordinator(world: World, tenant: str) -> Status:
-    item = world.engines.get(coordinator_subject(tenant))
-    return item.status if item else Status.STOPPED
-
-
-def _execute(world: World, turn: Turn, batch: SignalBatch) -> tuple[dict[str, str], dict[str, float]]:
-    known = world.records.signals(
-        batch.tenant, batch.connection_id, [signal.signal_id for signal in batch.signals]
-    )
-    fresh = [signal for signal in batch.signals if signal.signal_id not in known]
-    if not fresh or not turn.engine.settings:
-        return {}, {}
-    desk = _desk(world, turn, [signal.symbol for signal in fresh])
+def _execute(
+    world: World, engine: Engine, now: float, batch: SignalBatch
+) -> tuple[dict[str, str], Engine, VenueUnauthorized | None]:
+    books = read_books(world, engine, KIND, now, batch)
+    fresh = [signal for signal in batch.signals if signal.signal_id not in books.known]
+    if not fresh or not engine.settings:
+        return {}, engine, None
+    desk = open_desk(world, books, [signal.symbol for signal in fresh])
     outcomes: dict[str, str] = {}
-    decided: list[Signal] = []
-    for signal in fresh:
-        code = _one(desk, signal)
-        outcomes[signal.signal_id] = code
-        if code == APPROVED:
-            continue
-        # A reversal has no order of its own kind: what it closed carries the exit.
-        status: SignalStatus = "executed" if code == ExitReason.SIGNAL_REVERSAL else "refused"
-        decided.append(replace(signal, status=status, outcome=code))
-        if status == "refused":
-            world.metrics.count("signals_refused", reason=code)
-    world.records.put_new(batch.tenant, decided)
-    return outcomes, desk.traded
+    recorded: list[Signal] = []
+    refused_key = None
+    for number, wave in enumerate(_waves(fresh)):
+        if number and desk.sent:
+            count_again(desk)
+        for signal, decided, done in _wave(desk, wave, refused_key):
+            outcomes[signal.signal_id] = done.outcome
+            refused_key = refused_key or done.refused_key
+            if done.outcome != APPROVED:
+                recorded.append(_recorded(world, signal, decided, done.outcome))
+    world.records.put_new(batch.tenant, recorded)
+    return outcomes, _after(desk), refused_key
 
 
-def _desk(world: World, turn: Turn, symbols: list[str]) -> _Desk:
-    """Load the books, settle what is unproven, and get prices and money; what is not to be had stays None."""
-    connection = turn.connection
-    tenant, connection_id = connection.tenant, connection.connection_id
-    venue = world.venue(connection)
-    open_orders = world.records.open_orders(tenant, connection_id)
-    positions = world.records.open_positions(tenant, connection_id)
-    if open_orders:
-        books = reconcile(world, venue, connection, open_orders, positions, turn.now)
-        open_orders, positions = books.orders, books.positions
-    held = [position.symbol for position in positions]
-    feed = world.feed(connection.exchange)
-    wanted = sorted({*symbols, *held} & set(connection.symbols))
-    try:
-        cash: Decimal | None = venue.fetch_balance(turn.now).cash
-    except VenueError:
-        cash = None
-    return _Desk(
-        world=world,
-        turn=turn,
-        connection=connection,
-        venue=venue,
-        fence=Fence(turn.engine.subject, KIND, turn.fence),
-        positions=list(positions),
-        leaving={order.position_id for order in open_orders if order.leg == "exit"},
-        markets=feed.markets(wanted),
-        tickers=feed.tickers(wanted, turn.now),
-        cash=cash,
-        traded={},
+def _waves(signals: Sequence[Signal]) -> Iterator[list[Signal]]:
+    """Yield the signals in their order, cut where a symbol comes again."""
+    wave: list[Signal] = []
+    for signal in signals:
+        if any(other.symbol == signal.symbol for other in wave):
+            yield wave
+            wave = []
+        wave.append(signal)
+    yield wave
+
+
+def _wave(
+    desk: Desk, signals: Sequence[Signal], refused_key: VenueUnauthorized | None
+) -> list[tuple[Signal, _Decided, _Done]]:
+    """Decide all signals, then send what is due at once, then take over what became of it."""
+    if refused_key:
+        return [(signal, Refused(KEY_REFUSED), _Done(KEY_REFUSED)) for signal in signals]
+    decisions = [_decide(desk, signal) for signal in signals]
+    desk.world.metrics.duration("order_decided_ms", _since(desk, desk.turn.now))
+    results = together([partial(_act, desk, decided) for decided in decisions], desk.at_once)
+    for decided, done in zip(decisions, results, strict=True):
+        _take_over(desk, decided, done)
+    return list(zip(signals, decisions, results, strict=True))
+
+
+def _decide(desk: Desk, signal: Signal) -> _Decided:
+    opposite = next(
+        (p for p in desk.positions if p.symbol == signal.symbol and _against(desk, p, signal)), None
     )
-
-
-def _one(desk: _Desk, signal: Signal) -> str:
-    """Execute one signal and return its outcome code."""
-    opposite = next((p for p in desk.positions if p.symbol == signal.symbol and _against(p, signal)), None)
     if opposite is not None:
-        return _leave(desk, opposite)
+        return _decide_exit(desk, opposite)
     if signal.action == "leave":
-        return "NOTHING_TO_LEAVE"
-    decision = decide_entry(_context(desk, signal), desk.turn.engine.session_id)
+        return Refused("NOTHING_TO_LEAVE")
+    context = context_of(desk, signal)
+    decision = decide_entry(context, desk.turn.engine.session_id)
     if isinstance(decision, Refused):
-        return decision.code
-    return _enter(desk, decision)
+        return decision
+    reserve(desk, decision)
+    return _Entry(decision, context.held)
 
 
-def _against(position: Position, signal: Signal) -> bool:
+def _against(desk: Desk, position: Position, signal: Signal) -> bool:
     if signal.action == "leave":
         return position.direction == signal.direction
-    return position.direction != signal.direction
+    # Where both directions may be held, an entry into one says nothing about the other.
+    return position.direction != signal.direction and desk.connection.position_mode == "one_way"
 
 
-def _leave(desk: _Desk, position: Position) -> str:
-    """Close a position that a signal speaks against; one that is opening or leaving already is left alone."""
+def _decide_exit(desk: Desk, position: Position) -> _Decided:
+    """Decide to close a position; one that is opening or leaving already is left alone."""
     engine, connection = desk.turn.engine, desk.connection
     if not exits_allowed(desk.turn.coordinator, engine.status, connection.freeze_exits):
-        return "ENGINE_NOT_RUNNING"
+        return Refused("ENGINE_NOT_RUNNING")
     if position.state != "open" or position.position_id in desk.leaving:
-        return "POSITION_BUSY"
-    after = close(desk.world, desk.venue, position, ExitReason.SIGNAL_REVERSAL, desk.turn, desk.fence)
-    desk.positions.remove(position)
-    if after.state == "open":
-        desk.positions.append(after)
-        desk.leaving.add(after.position_id)
-    _spent(desk, position.symbol)
-    return ExitReason.SIGNAL_REVERSAL
+        return Refused("POSITION_BUSY")
+    desk.sent += 1
+    return _Exit(position)
 
 
-def _enter(desk: _Desk, approved: Approved) -> str:
-    placed = orders.place(desk.world, desk.venue, desk.connection.tenant, approved, desk.fence)
-    if placed is None:
-        return "DUPLICATE"
-    desk.world.metrics.count("signals_executed")
-    if placed.position.state in ("opening", "open"):
-        desk.positions.append(placed.position)
-    if placed.order.state != OrderState.REJECTED:
-        _spent(desk, placed.order.symbol)
-    return APPROVED
-
-
-def _spent(desk: _Desk, symbol: str) -> None:
-    desk.traded[symbol] = desk.turn.now
+def _act(desk: Desk, decided: _Decided) -> _Done:
+    """Do what was decided; may run beside others of other symbols, so it changes nothing on the desk."""
+    if isinstance(decided, Refused):
+        return _Done(decided.code)
     try:
-        desk.cash = desk.venue.fetch_balance(desk.turn.now).cash
-    except VenueError:
-        desk.cash = None
+        return _enter(desk, decided.approved) if isinstance(decided, _Entry) else _leave(desk, decided)
+    except VenueUnauthorized as error:
+        return _Done(KEY_REFUSED, rejected=True, refused_key=error)
 
 
-def _context(desk: _Desk, signal: Signal) -> EntryContext:
-    engine = desk.turn.engine
-    equity, limits = _equity(desk), desk.connection.risk
-    state = None
-    if equity is not None:
-        state = updated(engine.breakers, equity, desk.turn.now, limits, engine.breakers_reset)
-    return EntryContext(
-        now=desk.turn.now,
-        signal=signal,
-        connection=desk.connection,
-        coordinator=desk.turn.coordinator,
-        engine=engine.status,
-        positions=tuple(desk.positions),
-        last_traded=desk.traded.get(signal.symbol, engine.cooldowns.get(signal.symbol, 0.0)),
-        market=desk.markets.get(signal.symbol),
-        ticker=desk.tickers.get(signal.symbol),
-        equity=equity,
-        free=desk.cash,
-        breakers=state,
-        candle_time=max(signal.candle_time, engine.last_candle),
+def _enter(desk: Desk, approved: Approved) -> _Done:
+    """Store the intent and send it; nothing is stored where a kill switch has come in between."""
+    world, tenant, order = desk.world, desk.connection.tenant, approved.order
+    decided_at = world.now()
+    try:
+        _configure(desk, order.symbol)
+    except VenueError as error:
+        return _Done("NOT_CONFIGURED", refused_key=error if isinstance(error, VenueUnauthorized) else None)
+    try:
+        fence = replace(desk.fence, unless_killed=True)
+        stored, position = orders.store_intent(world, tenant, approved, fence)
+    except AlreadyExists:
+        return _Done("DUPLICATE")
+    except KillSwitchOn:
+        return _Done("KILL_SWITCH")
+    world.metrics.duration("order_stored_ms", _since(desk, decided_at))
+    stored_at = world.now()
+    placed = orders.send(world, desk.venue, tenant, approved.approved, stored, position)
+    world.metrics.duration("order_answered_ms", _since(desk, stored_at))
+    world.metrics.count("signals_executed")
+    return _Done(APPROVED, placed.position, placed.order.state == OrderState.REJECTED)
+
+
+def _configure(desk: Desk, symbol: str) -> None:
+    """Set leverage and modes of a swap as chosen; venues remember what they are set to."""
+    connection = desk.connection
+    if connection.needs_key and connection.market_type == "swap":
+        desk.venue.configure(
+            symbol, connection.leverage, connection.margin_mode, connection.position_mode, desk.turn.now
+        )
+
+
+def _leave(desk: Desk, due: _Exit) -> _Done:
+    reason = ExitReason.SIGNAL_REVERSAL
+    after = close(desk.world, desk.venue, due.position, reason, desk.turn, desk.fence)
+    return _Done(reason, after)
+
+
+def _take_over(desk: Desk, decided: _Decided, done: _Done) -> None:
+    """Bring the desk in line with what became of a decision."""
+    if isinstance(decided, Refused):
+        return
+    if isinstance(decided, _Entry) and (done.position is None or done.rejected):
+        give_back(desk, decided.approved, decided.held)
+    if done.position is None:
+        return
+    put_position(desk, done.position)
+    if isinstance(decided, _Exit) and done.position.state == "open":
+        desk.leaving.add(done.position.position_id)
+    if not done.rejected:
+        desk.traded[done.position.symbol] = desk.turn.now
+
+
+def _recorded(world: World, signal: Signal, decided: _Decided, outcome: str) -> Signal:
+    """Return the signal as it is kept; a reversal has no order of its own, what it closed has one."""
+    status: SignalStatus = "executed" if outcome == ExitReason.SIGNAL_REVERSAL else "refused"
+    if status == "refused":
+        world.metrics.count("signals_refused", reason=outcome)
+    judged = decided.approved.signal if isinstance(decided, _Entry) else decided
+    if isinstance(judged, (Refused, Signal)):
+        signal = replace(signal, checks=judged.checks, adjustments=judged.adjustments)
+    return replace(signal, status=status, outcome=outcome)
+
+
+def _after(desk: Desk) -> Engine:
+    """Return the engine as it is stored: orders of the last minute, symbols that must cool down."""
+    engine, now, cooldown = desk.turn.engine, desk.turn.now, desk.connection.risk.cooldown
+    if not desk.sent:
+        return engine
+    traded: Mapping[str, float] = {**engine.cooldowns, **desk.traded}
+    return replace(
+        engine,
+        cooldowns={symbol: at for symbol, at in traded.items() if now - at < cooldown},
+        sent_orders=(*desk.sent_lately, *[ceil(now)] * desk.sent),
     )
 
 
-def _equity(desk: _Desk) -> Decimal | None:
-    """Return the account's worth now, or None where cash or a price is missing: entries are then refused."""
-    held = [position for position in desk.positions if position.quantity > 0]
-    if desk.cash is None or any(position.symbol not in desk.tickers for position in held):
-        return None
-    return value(desk.cash, desk.connection, held, desk.tickers)[0]
+def _since(desk: Desk, moment: float) -> float:
+    return (desk.world.now() - moment) * 1000

@@ -61,7 +61,7 @@ def _plan(items: tuple[Engine, ...], start: int, window: int, shortest: int) -> 
             for plan in due(own, start, window)
             if _has_work(plan, done.get(plan.kind), connection.timeframe_seconds)
         )
-        subject = feed_subject(connection.exchange, connection.timeframe)
+        subject = feed_subject(connection.feed, connection.timeframe)
         feed = feeds.setdefault(subject, _Feed(intervals["market"], connection.timeframe_seconds))
         feed.interval = min(feed.interval, intervals["market"])
         feed.symbols.update(dict.fromkeys(connection.symbols))

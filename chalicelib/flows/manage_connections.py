@@ -146,7 +146,7 @@ def check_strategies(connection: Connection) -> None:
 
 def _check_markets(world: World, connection: Connection) -> None:
     """Refuse symbols that the exchange does not have."""
-    markets = world.feed(connection.exchange).markets(connection.symbols)
+    markets = world.feed(connection.feed).markets(connection.symbols)
     missing = [symbol for symbol in connection.symbols if symbol not in markets]
     if missing:
         raise Rejected(f"{connection.exchange} has no symbol {missing[0]!r}: name symbols that it lists")

@@ -83,7 +83,7 @@ def _must_move(position: Position, resting: Order, trigger: Decimal) -> bool:
 
 
 def _rounded(guard: Guard, symbol: str, price: Decimal) -> Decimal | None:
-    feed = guard.world.feed(guard.connection.exchange)
+    feed = guard.world.feed(guard.connection.feed)
     try:
         return round_to_step(price, feed.markets((symbol,))[symbol].price_step)
     except (Retryable, UsageError):

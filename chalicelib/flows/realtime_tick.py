@@ -68,7 +68,7 @@ def _tickers(world: World, connection: Connection, books: Books, now: float) -> 
     """Return the prices of all positions, and of the currencies that fees were paid in: one request."""
     symbols = {position.symbol for position in books.positions}
     symbols |= fee_symbols(books.positions)
-    return world.feed(connection.exchange).tickers(sorted(symbols), now) if symbols else {}
+    return world.feed(connection.feed).tickers(sorted(symbols), now) if symbols else {}
 
 
 def _exits(

@@ -190,7 +190,7 @@ def _open_profit(world: World, book: Books) -> Decimal:
         return _ZERO
     symbols = sorted({position.symbol for position in held})
     try:
-        tickers = world.feed(book.connection.exchange).tickers(symbols, world.now())
+        tickers = world.feed(book.connection.feed).tickers(symbols, world.now())
     except CtsError:
         tickers = {}
     valued = (p for p in held if p.symbol in tickers)

@@ -52,6 +52,7 @@ def test_too_many_candles_is_a_bad_request():
         "<html>bad gateway</html>",
         '{"result": [{"last_price": NaN}]}',
         '{"result": [{"last_pri',
+        '{"result": [{"instrument_name": "BTC-USDT-PERPETUAL", "last_price": "NaN"}]}',
     ],
 )
 def test_a_body_that_is_no_reply(body):

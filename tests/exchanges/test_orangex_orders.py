@@ -105,7 +105,7 @@ def test_exit():
         ("sell", {"positionSide": "short", "hedged": True}, "SHORT"),
     ],
 )
-def test_position_side_is_always_sent(side, params, expected):
+def test_position_side_is_sent_with_every_order_of_a_perpetual(side, params, expected):
     assert sent(SWAP, "market", side, 0.003, params=params)["position_side"] == expected
 
 
@@ -168,7 +168,6 @@ def test_spot_sale():
         "instrument_name": "BTC-USDT-SPOT",
         "amount": "0.003",
         "type": "market",
-        "position_side": "BOTH",
     }
 
 
@@ -231,7 +230,17 @@ def test_receipt():
 
 
 @pytest.mark.parametrize(
-    "reply", [ok({"order": {}}), ok({"order": {"order_id": ""}}), ok({}), ok("ok"), ok(None), "null", "NaN"]
+    "reply",
+    [
+        ok({"order": {}}),
+        ok({"order": {"order_id": ""}}),
+        ok({"order": {"order_id": "NaN"}}),
+        ok({}),
+        ok("ok"),
+        ok(None),
+        "null",
+        "NaN",
+    ],
 )
 def test_a_receipt_without_an_id_is_no_receipt(reply):
     exchange, _ = orangex_with({"private/buy": reply})

@@ -105,3 +105,18 @@ def test_a_list_written_as_null_is_empty_and_a_missing_one_is_not():
     client, _ = client_on({"GET /uapi/v1/account/positions": success()})
     with pytest.raises(ccxt_errors().BadResponse):
         client.fetch_positions()
+
+
+@pytest.mark.parametrize("figure", ["NaN", "nan", "Infinity", "-Infinity", "+Inf", "inf"])
+def test_what_an_account_is_told_with_a_figure_that_is_none_is_a_bad_response(figure):
+    assert type(raised(success(**{**SPOT_ORDER, "filledSize": figure}))) is ccxt_errors().BadResponse
+    rows = [{"coin": "USDT", "free": figure, "frozen": "0"}]
+    client, _ = client_on({"GET /api/v1/account/balances": success(balances=rows)})
+    with pytest.raises(ccxt_errors().BadResponse):
+        client.fetch_balance()
+
+
+def test_coins_may_be_called_nan_and_inf():
+    rows = [{"coin": coin, "free": "1", "frozen": "0"} for coin in ("NAN", "INF")]
+    client, _ = client_on({"GET /api/v1/account/balances": success(balances=rows)})
+    assert client.fetch_balance()["total"] == {"NAN": 1.0, "INF": 1.0}

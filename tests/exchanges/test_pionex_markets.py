@@ -164,6 +164,20 @@ def test_a_ticker_that_is_not_told_is_no_ticker():
         client.fetch_ticker(SPOT)
 
 
+def test_a_figure_that_is_none_costs_its_ticker_the_figure_and_nobody_else():
+    client, _ = client_on(
+        {
+            "GET /api/v1/market/tickers": success(
+                tickers=[{**TICKER, "close": "NaN"}, {**TICKER, "symbol": "OLD_USDT"}]
+            ),
+            "GET /api/v1/market/bookTickers": success(tickers=[BOOK_TICKER]),
+        }
+    )
+    tickers = client.fetch_tickers()
+    assert (tickers[SPOT]["last"], tickers[SPOT]["bid"]) == (None, 7950.0)
+    assert tickers["OLD/USDT"]["last"] == 7952.32
+
+
 def test_candles_are_sorted_and_satisfy_ccxt():
     client, wire = client_on({"GET /api/v1/market/klines": klines(5)})
     rows = client.fetch_ohlcv(SPOT, "1m", START, 3)

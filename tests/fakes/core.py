@@ -33,8 +33,6 @@ STEPS = {"BTC": ("0.01", "0.00001", "0.1", "0.001"), "ETH": ("0.01", "0.0001", "
 
 FIRST_BALANCE = Decimal(10_000)
 
-_DAY = 86_400
-
 
 def listings() -> dict[str, Listing]:
     """Return the markets of a new exchange."""
@@ -106,9 +104,20 @@ class FakeExchange(Futures):
         for symbol in self.markets if self.source is not self.hand else ():
             since = self._played.get(symbol)
             self._played[symbol] = now
-            path = self.source.path(symbol, now - _DAY if since is None else since, now)
-            for price in path if since is not None else list(path)[-1:]:
-                self.prices[symbol] = price
+            if since is not None:
+                for price in self.source.path(symbol, since, now):
+                    self.prices[symbol] = price
+            elif (first := self.source.last(symbol, now)) is not None:
+                self.prices[symbol] = first
+
+    def relist(self, markets: Iterable[Listing], source: PriceSource) -> None:
+        """List other markets, whose prices come from a source; for an exchange that nobody uses yet."""
+        with self.lock:
+            self.markets = {listing.symbol: listing for listing in markets}
+            self.source = source
+            self._played.clear()
+            self.prices.clear()
+            self.play()
 
     # Accounts
 

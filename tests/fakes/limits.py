@@ -1,7 +1,7 @@
 """Rate limits of a fake exchange, counted exactly, with a log that tests read."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,7 +62,7 @@ class Limits:
     def __init__(self, rules: Sequence[Rule] = (), penalty: Penalty = Penalty()) -> None:
         self.rules = tuple(rules)
         self.penalty = penalty
-        self.log: list[Charge] = []
+        self.log: MutableSequence[Charge] = []
         self._barred: dict[str, Refusal] = {}
         self._refused: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -85,11 +85,13 @@ class Limits:
     def used(self, rule: Rule, now: float, key: str = "") -> int:
         """Return the units that count against a rule now."""
         since = now - rule.seconds if rule.window == "sliding" else now // rule.seconds * rule.seconds
-        return sum(
-            _units(charge, rule)
-            for charge in self.log
-            if _within(charge.time, since, rule.window) and (rule.scope == "address" or charge.key == key)
-        )
+        total = 0
+        for charge in reversed(self.log):
+            if not _within(charge.time, since, rule.window):
+                break
+            if rule.scope == "address" or charge.key == key:
+                total += _units(charge, rule)
+        return total
 
     def peak(self, seconds: float, group: str = "") -> int:
         """Return the largest weight that was sent within any `seconds`, refused calls counted too."""

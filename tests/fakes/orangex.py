@@ -142,9 +142,7 @@ class FakeOrangex(Fake):
 
     def error(self, code: int, message: str = "") -> WireRefusal:
         """Return an error, to be raised; it comes as HTTP 200 like everything else."""
-        return WireRefusal(
-            Reply({"error": {"code": code, "message": message or MESSAGES[code], "data": {}}})
-        )
+        return WireRefusal(Reply({"error": {"code": code, "message": message or MESSAGES[code], "data": {}}}))
 
     def symbol(self, name: object) -> str:
         """Return the unified symbol of an instrument's full name."""

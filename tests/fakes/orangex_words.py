@@ -21,6 +21,8 @@ MESSAGES = {
     5003: "Contract does not exist.",
     5004: "Order status error.",
     5007: "Order price tick size error.",
+    5013: "Order price range is too high.",
+    5014: "Order price range is too low.",
     5119: "Cannot be less than the minimum order value",
     5135: "The quantity is not valid",
     5221: "Too many candles",

@@ -28,6 +28,9 @@ class PriceSource(Protocol):
     def path(self, symbol: str, since: float, until: float) -> Iterable[Decimal]:
         """Return the prices after `since` up to `until`, in order."""
 
+    def last(self, symbol: str, now: float) -> Decimal | None:
+        """Return the price at a time, None before the first one."""
+
     def candles(self, symbol: str, step: int, start: int, end: float) -> list[Candle]:
         """Return the candles that open from `start` up to `end`; the last one may not be closed yet."""
 
@@ -58,6 +61,10 @@ class HandPrices:
 
     def path(self, symbol: str, since: float, until: float) -> Iterable[Decimal]:
         return ()
+
+    def last(self, symbol: str, now: float) -> Decimal | None:
+        before = [price for moment, price in self._history.get(symbol, []) if moment <= now]
+        return before[-1] if before else None
 
     def candles(self, symbol: str, step: int, start: int, end: float) -> list[Candle]:
         history = self._history.get(symbol, [])
@@ -100,6 +107,11 @@ class RecordedPrices:
             for moment, price in self._moments(row):
                 if since < moment <= until:
                     yield price
+
+    def last(self, symbol: str, now: float) -> Decimal | None:
+        rows = self._rows(symbol)
+        index = bisect.bisect_right(rows, now, key=lambda row: row.opened) - 1
+        return self._until(rows[index], now).close if index >= 0 else None
 
     def candles(self, symbol: str, step: int, start: int, end: float) -> list[Candle]:
         if step % self._step:

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
@@ -137,7 +137,7 @@ class Fake(ABC):
         self.exchange = exchange or self.new_exchange()
         self.faults = Faults()
         self.limits = self.new_limits()
-        self.requests: list[Seen] = []
+        self.requests: MutableSequence[Seen] = []
         self.wire_clock: Callable[[], float] = time.time
         """The time that signatures and limits are checked by: real, because clients sign with real time."""
         self.watch: Callable[[str, Request], None] | None = None

@@ -103,6 +103,9 @@ class HandVenue:
     def permissions(self, now: float) -> KeyPermissions:
         return KeyPermissions(True, False)
 
+    def clock_skew(self, now: float) -> float | None:
+        return 0.0
+
     def fill(
         self, venue_order_id: str, now: float, share: Decimal = WHOLE, price: Decimal | None = None
     ) -> VenueOrder:

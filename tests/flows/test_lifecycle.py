@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from chalicelib.domain.codec import to_plain
+from chalicelib.domain.codec import to_stored
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import (
     Beat,
@@ -94,7 +94,7 @@ def test_a_start_stores_a_session_with_the_settings_and_a_restart_a_second_one()
     assert stored.keys() == {first, second}
     assert stored[first].ended_at == world.now()
     assert stored[second].ended_at is None
-    assert stored[second].settings == to_plain(connection) == the_engine(world).settings
+    assert stored[second].settings == to_stored(connection) == the_engine(world).settings
 
 
 def worked(memory: Memory) -> World:

@@ -1,0 +1,100 @@
+"""The real accounts that one process trades on: clients, rate-limit gates and credentials, kept warm.
+
+`wiring` asks for the venue of a connection at every invocation; what is costly is made once here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.domain.rate_limit import LimitKey, LimitStore
+from chalicelib.errors import VenueUnauthorized
+from chalicelib.exchanges.gate import RATE_LIMITS, SharedGate
+from chalicelib.exchanges.venue import ExchangeVenue, exchange_venue
+
+if TYPE_CHECKING:
+    from chalicelib.domain.connection import Connection
+    from chalicelib.domain.credentials import Credentials
+    from chalicelib.exchanges.venue import Rules
+
+CREDENTIALS_SECONDS = 300.0
+"""How old credentials may get: after they were replaced, containers follow within this time."""
+
+_DIGEST_CHARACTERS = 16
+
+
+@dataclass(slots=True)
+class _Account:
+    """One connection's account as this process knows it."""
+
+    credentials: Credentials
+    read_at: float
+    gate: SharedGate
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+class Accounts:
+    """Makes the venues of connections that trade at an exchange. Threads may share it."""
+
+    def __init__(
+        self,
+        credentials: Callable[[str, str], Credentials | None],
+        limits: LimitStore,
+        rules: Callable[[str], Rules],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        prepare: Callable[[Any], None] | None = None,
+    ) -> None:
+        """`credentials` reads those of (tenant, connection), `rules` gives the feed of a name.
+
+        `prepare` gets each new ccxt client (adapters, addresses).
+        """
+        self._read = credentials
+        self._limits = limits
+        self._rules = rules
+        self._clock = clock
+        self._sleep = sleep
+        self._prepare = prepare
+        self._lock = Lock()
+        self._accounts: dict[tuple[str, str, str], _Account] = {}
+
+    def venue(self, connection: Connection) -> ExchangeVenue:
+        """Return the venue of a connection; VenueUnauthorized if no credentials are stored for it."""
+        with self._lock:
+            account = self._account(connection)
+        return exchange_venue(
+            connection,
+            lambda: account.credentials,
+            account.gate,
+            self._rules(connection.feed),
+            account.memory,
+            self._prepare,
+        )
+
+    def _account(self, connection: Connection) -> _Account:
+        place = (connection.tenant, connection.connection_id, connection.feed)
+        now = self._clock()
+        known = self._accounts.get(place)
+        if known is not None and now - known.read_at < CREDENTIALS_SECONDS:
+            return known
+        credentials = self._read(connection.tenant, connection.connection_id)
+        if credentials is None:
+            self._accounts.pop(place, None)
+            raise VenueUnauthorized(
+                f"no credentials are stored for connection {connection.connection_id!r}: PUT them first"
+            )
+        if known is not None and known.credentials == credentials:
+            known.read_at = now
+            return known
+        account = _Account(credentials, now, self._gate(connection, credentials))
+        self._accounts[place] = account
+        return account
+
+    def _gate(self, connection: Connection, credentials: Credentials) -> SharedGate:
+        digest = hashlib.sha256(credentials.api_key.reveal().encode()).hexdigest()[:_DIGEST_CHARACTERS]
+        key = LimitKey(connection.tenant, connection.feed, digest)
+        return SharedGate(self._limits, key, RATE_LIMITS[connection.exchange], self._clock, self._sleep)
