@@ -14,6 +14,7 @@ EXIT_USAGE = 2
 COMMANDS = (
     "chalicelib.local.options",
     "chalicelib.operations.cost.command",
+    "chalicelib.operations.dlq.command",
     "chalicelib.operations.doctor.command",
     "chalicelib.operations.token",
     "chalicelib.operations.transfer.command",

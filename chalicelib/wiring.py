@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.flows.world import (
         ConnectionStore,
         CredentialStore,
+        DeadLetters,
         EngineStore,
         EventStream,
         MarketFeed,
@@ -131,7 +132,17 @@ class _LazyWorld(World):
 
 
 _COSTLY = frozenset(
-    ("engines", "connections", "credentials", "records", "objects", "ticks", "signals", "events")
+    (
+        "engines",
+        "connections",
+        "credentials",
+        "records",
+        "objects",
+        "ticks",
+        "signals",
+        "events",
+        "dead_letters",
+    )
 )
 
 
@@ -215,6 +226,11 @@ class _Parts:
         from chalicelib.messaging.sqs import SqsSignalQueue
 
         return SqsSignalQueue(self.get("clients")["sqs"], self._settings)
+
+    def dead_letters(self) -> DeadLetters:
+        from chalicelib.messaging.dead_letters import SqsDeadLetters
+
+        return SqsDeadLetters(self.get("clients")["sqs"], self._settings)
 
     def events(self) -> EventStream:
         if self._settings.events == "audit":

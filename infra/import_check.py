@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chalicelib.exchanges.ccxt_loader import OWN_MODULES
 from infra.imports import Finder, Import, imports, in_standard_library, module_name
 from infra.tree import LEFT_OUT, OWN, own_files
 from infra.vendor import EXCHANGES
@@ -107,7 +108,7 @@ def probe(tree: Path, handlers: Sequence[str]) -> Probed:
             if path.suffix == ".py"
             for found in imports(path, tree)
         ],
-        "exchanges": EXCHANGES,
+        "exchanges": (*EXCHANGES, *OWN_MODULES),
     }
     command = [sys.executable, "-S", "-I", "-B", str(_PROBE), str(tree)]
     # No environment, no user: nothing of this machine decides what is found.

@@ -32,7 +32,7 @@ def main(tree: str) -> None:
         _try(problems, module, function)
     for module, member in wanted["names"]:
         _try(problems, module, member)
-    load = getattr(sys.modules.get("chalicelib.exchanges.ccxt_public"), "load_exchange_class", None)
+    load = getattr(sys.modules.get("chalicelib.exchanges.ccxt_loader"), "load_exchange_class", None)
     for exchange in wanted["exchanges"]:
         try:
             load(exchange)({})  # type: ignore[misc]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from zipfile import ZipFile
 
 from chalicelib.errors import CtsError, UsageError
@@ -21,7 +22,10 @@ from infra.imports import absolute
 from infra.requirements import LOCAL, pins
 
 EXCHANGES = ("binance", "bybit", "bingx")
-"""Exchanges that are reached through ccxt: what they import of ccxt comes along."""
+"""Exchanges that are reached through ccxt's classes: what they import of ccxt comes along."""
+
+OWN = "chalicelib/exchanges/*.py"
+"""Where ccxt is used: by callers of its classes, and by classes of our own made of its base class."""
 
 _LIBRARY = "ccxt"
 _BUNDLED = f"{_LIBRARY}.static_dependencies"
@@ -31,7 +35,9 @@ __version__ = "{version}"
 '''
 
 Sources = Mapping[str, bytes]
-"""Contents of the wheel's files by path."""
+"""Contents of files by path."""
+
+NOTHING: Sources = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -42,28 +48,31 @@ class _Method:
     modules: set[str] = field(default_factory=set)
 
 
-def slim(sources: Sources, exchanges: Iterable[str]) -> dict[str, bytes]:
-    """Return those files of ccxt's wheel that the synchronous classes of `exchanges` can ever import.
+def slim(sources: Sources, exchanges: Iterable[str], own: Sources = NOTHING) -> dict[str, bytes]:
+    """Return those files of ccxt's wheel that `exchanges` and our `own` modules can ever import.
 
-    Imports of modules are followed. Those inside functions are followed where a method of the exchange can
-    reach the function by name: dozens of signing schemes lie in the base class, of which most exchanges use
-    none. UsageError names an exchange that the wheel does not have.
+    Imports of modules are followed. Those inside functions are followed where a method of the exchange, or an
+    own module, can reach the function by name: dozens of signing schemes lie in the base class, of which most
+    exchanges use none. UsageError names an exchange or a module that the wheel does not have.
     """
     wanted: set[str] = set()
     for exchange in exchanges:
         if _path(sources, f"{_LIBRARY}.{exchange}") is None:
             raise UsageError(f"ccxt has no exchange {exchange!r}: see EXCHANGES in infra/vendor.py")
-        wanted |= _modules(sources, f"{_LIBRARY}.{exchange}")
+        wanted |= _modules(sources, {f"{_LIBRARY}.{exchange}"}, set())
+    wanted |= _own_modules(sources, own)
     kept = {path: sources[path] for name in wanted if (path := _path(sources, name))}
     return dict(sorted(kept.items()))
 
 
-def write(wheel: Path, version: str, into: Path, exchanges: Iterable[str] = EXCHANGES) -> None:
+def write(
+    wheel: Path, version: str, into: Path, exchanges: Iterable[str] = EXCHANGES, own: Sources = NOTHING
+) -> None:
     """Write the slim library as `into/ccxt`, with its license, in place of what was there."""
     with ZipFile(wheel) as zipped:
         sources = {name: zipped.read(name) for name in zipped.namelist() if not name.endswith("/")}
     licenses = [content for name, content in sorted(sources.items()) if "LICENSE" in name]
-    files = slim(sources, exchanges)
+    files = slim(sources, exchanges, own)
     files[f"{_LIBRARY}/__init__.py"] = _INIT.format(version=version).encode()
     files[f"{_LIBRARY}/LICENSE.txt"] = b"\n".join(licenses)
     shutil.rmtree(into / _LIBRARY, ignore_errors=True)
@@ -77,18 +86,43 @@ def build(repository: Path, into: Path) -> None:
     """Download the pinned ccxt and write its slim form as `into/ccxt`."""
     version = pins(repository / LOCAL)[_LIBRARY]
     with tempfile.TemporaryDirectory() as folder:
-        write(download(f"{_LIBRARY}=={version}", Path(folder)), version, into)
+        wheel = download(f"{_LIBRARY}=={version}", Path(folder))
+        write(wheel, version, into, own=own_modules(repository))
 
 
-def _modules(sources: Sources, start: str) -> set[str]:
-    """Return all modules of ccxt that the exchange's module can import, with their packages."""
+def own_modules(repository: Path) -> Sources:
+    """Return our modules that use ccxt, by their paths."""
+    return {
+        path.relative_to(repository).as_posix(): path.read_bytes() for path in sorted(repository.glob(OWN))
+    }
+
+
+def _own_modules(sources: Sources, own: Sources) -> set[str]:
+    """Return all modules of ccxt that our own modules can import, at once or later."""
+    start: set[str] = set()
+    attributes: set[str] = set()
+    for path, content in own.items():
+        tree = ast.parse(content, filename=path)
+        importer = path.removesuffix(".py").replace("/", ".")
+        for name in _imports(importer, ast.walk(tree), sources):
+            if _path(sources, name) is None:
+                raise UsageError(f"{path} imports {name}, which ccxt does not have")
+            start.add(name)
+        attributes |= _attributes(tree)
+    return _modules(sources, start, attributes) if start else set()
+
+
+def _modules(sources: Sources, start: set[str], attributes: set[str]) -> set[str]:
+    """Return the modules of ccxt in `start` and all that they can import, with their packages.
+
+    `attributes` are those that are used beside what the modules of exchanges use themselves.
+    """
     found: set[str] = set()
     methods: defaultdict[str, _Method] = defaultdict(_Method)
-    attributes: set[str] = set()
-    waiting = {start}
+    waiting = set(start)
     while waiting:
         for name in waiting:
-            attributes |= _read(name, sources, methods)
+            attributes = attributes | _read(name, sources, methods)
         found |= waiting
         imported = {name for one in waiting for name in _imported(one, sources)}
         waiting = {name for name in imported | _reached(attributes, methods) if _path(sources, name)} - found

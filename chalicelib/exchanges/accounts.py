@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.domain.ids import digest
 from chalicelib.domain.rate_limit import LimitKey, LimitStore
 from chalicelib.errors import VenueUnauthorized
 from chalicelib.exchanges.gate import RATE_LIMITS, SharedGate
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 CREDENTIALS_SECONDS = 300.0
 """How old credentials may get: after they were replaced, containers follow within this time."""
-
-_DIGEST_CHARACTERS = 16
 
 
 @dataclass(slots=True)
@@ -61,6 +59,7 @@ class Accounts:
         self._prepare = prepare
         self._lock = Lock()
         self._accounts: dict[tuple[str, str, str], _Account] = {}
+        self._gates: dict[LimitKey, SharedGate] = {}
 
     def venue(self, connection: Connection) -> ExchangeVenue:
         """Return the venue of a connection; VenueUnauthorized if no credentials are stored for it."""
@@ -95,6 +94,9 @@ class Accounts:
         return account
 
     def _gate(self, connection: Connection, credentials: Credentials) -> SharedGate:
-        digest = hashlib.sha256(credentials.api_key.reveal().encode()).hexdigest()[:_DIGEST_CHARACTERS]
-        key = LimitKey(connection.tenant, connection.feed, digest)
-        return SharedGate(self._limits, key, RATE_LIMITS[connection.exchange], self._clock, self._sleep)
+        """Return the gate of a key: connections that share the key share its limit."""
+        key = LimitKey(connection.tenant, connection.feed, digest("api key", credentials.api_key.reveal()))
+        if key not in self._gates:
+            limits = RATE_LIMITS[connection.exchange]
+            self._gates[key] = SharedGate(self._limits, key, limits, self._clock, self._sleep)
+        return self._gates[key]

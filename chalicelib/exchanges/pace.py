@@ -10,6 +10,9 @@ from chalicelib.errors import Retryable, VenueNotSent
 PAUSE_AFTER_LIMIT = 60.0
 """Seconds without any call after the exchange said that its rate limit is reached."""
 
+WINDOW = 1.05
+"""Seconds that count as one: requests do not arrive as evenly as they are sent."""
+
 
 class Gate(Protocol):
     """The part of a key's gate that public requests pass too."""
@@ -21,7 +24,7 @@ class Gate(Protocol):
 class Pace:
     """Spaces the requests to one exchange, and holds all of them back after its rate limit was reached.
 
-    Where requests weigh more than one, spacing is not enough: no second holds more weight than the rate, but
+    Spacing is not enough where requests weigh more than one: no second holds more weight than the rate, but
     for one request that is heavier than that by itself.
     """
 
@@ -50,9 +53,10 @@ class Pace:
     def _free(self, start: float, weight: int) -> float:
         """Return the first moment from `start` on whose second has room for this weight."""
         while self._passed and (
-            self._passed[0][0] <= start - 1 or sum(passed for _, passed in self._passed) + weight > self._rate
+            self._passed[0][0] <= start - WINDOW
+            or sum(passed for _, passed in self._passed) + weight > self._rate
         ):
-            start = max(start, self._passed.popleft()[0] + 1)
+            start = max(start, self._passed.popleft()[0] + WINDOW)
         return start
 
     def hold(self) -> None:

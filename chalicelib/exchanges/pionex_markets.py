@@ -149,7 +149,7 @@ class PionexMarkets(PionexTransport):
         )
 
     def _figure(self, row: Row, key: str) -> str | None:
-        """Return a figure as it was written; None if it is no number, which ccxt's arithmetic would choke on."""
+        """Return a figure as it was written; None if it is no number, on which ccxt would choke."""
         text: str | None = self.safe_string(row, key)
         return None if self.parse_number(text) is None else text
 

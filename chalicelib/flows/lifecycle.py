@@ -30,6 +30,7 @@ from chalicelib.domain.lifecycle import (
 from chalicelib.domain.records import AuditEntry
 from chalicelib.errors import AlreadyExists, Conflict, CtsError, NotFound, Retryable, StaleWrite
 from chalicelib.flows.cancel_orders import Cancelled, cancel_open_orders
+from chalicelib.flows.check_key import check_key, require_credentials
 from chalicelib.flows.sessions import end_session, open_session, session_id
 from chalicelib.flows.world import World
 
@@ -145,9 +146,10 @@ def _prepared(run: _Run, engine: Engine, target: Status) -> Engine:
     if target is not Status.STARTING or _is_coordinator(engine):
         return caused
     now = run.world.now()
+    connection = require_connection(run.world, engine.subject.tenant, engine.connection_id)
+    require_credentials(run.world, connection)
     if engine.session_id:
         end_session(run.world, engine, now)
-    connection = require_connection(run.world, engine.subject.tenant, engine.connection_id)
     name = session_id(engine.connection_id, now, engine.session_id)
     return replace(caused, session_id=name, settings=to_stored(connection))
 
@@ -212,8 +214,9 @@ def _overtaken(run: _Run, engine: Engine) -> Engine:
 def _start_engine(run: _Run, engine: Engine) -> Mapping[str, Any]:
     open_session(run.world, engine)
     connection = from_plain(Connection, engine.settings, known_only=False)
+    key = check_key(run.world, connection)
     run.recover(run.world, connection, engine, run.world.now())
-    return {"session_id": engine.session_id}
+    return {"session_id": engine.session_id, **key}
 
 
 def _stop_engine(run: _Run, engine: Engine) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """Create, list, read and delete connections and their credentials; the routes of the API call it.
 
 A connection comes with its engine, which is stopped. Fields are named as in `domain.connection.Connection`;
-a shown connection says `has_credentials` beside them, and nothing ever shows the credentials themselves.
+a shown connection says `has_credentials` beside them, and `warnings` of what may lose its money; nothing ever
+shows the credentials themselves.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.codec import from_plain, to_plain
-from chalicelib.domain.connection import Connection, complete_intervals, validate
+from chalicelib.domain.connection import (
+    Connection,
+    complete_intervals,
+    validate,
+    warnings,
+    with_mode_defaults,
+)
 from chalicelib.domain.credentials import SealedCredentials, credentials_of
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.ids import digest
@@ -19,7 +26,7 @@ from chalicelib.flows.lifecycle import IDLE, create_item, require_connection
 from chalicelib.flows.world import World
 
 SET_BY_US = ("tenant", "created_at", "revision")
-RESERVED = frozenset({"start", "stop", "pause", "resume", "restart", "status", "health", "metrics"})
+RESERVED = frozenset({"kill", "start", "stop", "pause", "resume", "restart", "status", "health", "metrics"})
 """Words that follow `/trade-engine/` in the addresses of the API, where connection ids stand too."""
 
 _STEPS = {
@@ -127,7 +134,7 @@ def _wanted(tenant: str, wish: Mapping[str, Any]) -> Connection:
     for name in SET_BY_US:
         if name in wish:
             raise Rejected(f"connection.{name} is set by the server: leave it out")
-    asked = from_plain(Connection, wish)
+    asked = from_plain(Connection, with_mode_defaults(wish))
     if asked.connection_id in RESERVED:
         raise Rejected(f"connection_id {asked.connection_id!r} is a word of the API: choose another one")
     wanted = validate(replace(asked, tenant=tenant, intervals=complete_intervals(asked.intervals)))
@@ -198,7 +205,11 @@ def _keep(
 
 
 def _shown(connection: Connection, held: frozenset[str]) -> Shown:
-    return {**to_plain(connection), "has_credentials": connection.connection_id in held}
+    return {
+        **to_plain(connection),
+        "has_credentials": connection.connection_id in held,
+        "warnings": warnings(connection),
+    }
 
 
 def _record(

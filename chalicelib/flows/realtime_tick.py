@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from chalicelib.domain.breakers import Breakers, updated
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Account, Engine
 from chalicelib.domain.exits import ExitReason, best_price, due_exit, due_partial
@@ -39,13 +40,14 @@ def realtime_tick(world: World, tick: Tick) -> Skip | None:
 
 def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     connection = require_engine(turn)
-    if not exits_allowed(turn.coordinator, turn.engine.status, connection.freeze_exits):
+    frozen = connection.freeze_exits and not turn.flattening
+    if not exits_allowed(turn.coordinator, turn.engine.status, frozen):
         return Skip.NOT_RUNNING
     tenant, connection_id = connection.tenant, connection.connection_id
     venue = world.venue(connection)
     open_orders = world.records.open_orders(tenant, connection_id)
     positions = world.records.open_positions(tenant, connection_id)
-    allowed = entries_allowed(turn.coordinator, turn.engine.status)
+    allowed = entries_allowed(turn.coordinator, turn.engine.status) and turn.kill is None
     books = reconcile(world, venue, connection, open_orders, positions, turn.now, entries_allowed=allowed)
     tickers = _tickers(world, connection, books, turn.now)
     fence = Fence(turn.engine.subject, turn.kind, turn.fence)
@@ -61,7 +63,16 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
         cash=float(account.cash),
         unrealised=float(account.unrealised),
     )
-    return Saved(replace(turn.engine, marks=marks, account=account), ("marks", "account"))
+    breakers = _breakers(turn.engine, connection, account)
+    changed = ("marks", "account") if breakers == turn.engine.breakers else ("marks", "account", "breakers")
+    return Saved(replace(turn.engine, marks=marks, account=account, breakers=breakers), changed)
+
+
+def _breakers(engine: Engine, connection: Connection, account: Account) -> Breakers:
+    """Return the breakers after this valuation; without a new one they stay as they are."""
+    if account is engine.account:
+        return engine.breakers
+    return updated(engine.breakers, account.equity, account.at, connection.risk, engine.breakers_reset)
 
 
 def _tickers(world: World, connection: Connection, books: Books, now: float) -> Mapping[str, Ticker]:
@@ -103,7 +114,7 @@ def _left(
     price: Decimal,
 ) -> Position:
     """Close a position whose exit is due, or take the due part of its profit."""
-    if reason := due_exit(position, best, price, turn.now):
+    if reason := ExitReason.KILL_SWITCH if turn.flattening else due_exit(position, best, price, turn.now):
         return close(world, venue, position, reason, turn, fence)
     share = due_partial(position, price)
     if share is None or leaving_quantity(position, share) <= 0:

@@ -17,7 +17,7 @@ _FAILED = SizingEvidence(failed=True)
 
 
 def sizing_evidence(world: World, connection: Connection, symbols: Sequence[str]) -> Evidence:
-    """Return the evidence that the connection's method asks for, by symbol: 1 call, none for a fixed fraction.
+    """Return the evidence that the connection's method asks for, by symbol: at most 1 call.
 
     What cannot be read is marked as failed: the size is then a conservative one.
     """

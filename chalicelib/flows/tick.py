@@ -32,6 +32,11 @@ class Turn:
     kill: Kill | None = None
 
     @property
+    def flattening(self) -> bool:
+        """Tell whether a kill switch wants every position closed: a command that goes before all settings."""
+        return self.kill is not None and self.kill.flatten
+
+    @property
     def connection(self) -> Connection:
         return from_plain(Connection, self.engine.settings, known_only=False)
 

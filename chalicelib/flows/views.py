@@ -101,11 +101,13 @@ def _coordinator(coordinator: Engine) -> Mapping[str, Any]:
         "allowed": allowed_commands(coordinator.status),
         "health": coordinator.health,
         "alarms": coordinator.alarms,
+        "kills": coordinator.kills,
         "correlation_id": coordinator.correlation_id,
     }
 
 
 def _status(coordinator: Engine, engine: Engine, connection: Connection) -> Mapping[str, Any]:
+    kill = coordinator.kill(connection.connection_id)
     return {
         "connection_id": connection.connection_id,
         "name": connection.name,
@@ -113,7 +115,9 @@ def _status(coordinator: Engine, engine: Engine, connection: Connection) -> Mapp
         "mode": connection.mode,
         "enabled": connection.enabled,
         "status": engine.status,
-        "trading": entries_allowed(coordinator.status, engine.status),
+        "trading": kill is None and entries_allowed(coordinator.status, engine.status),
+        "kill": kill,
+        "breakers": engine.breakers,
         "changed_at": engine.changed_at,
         "allowed": allowed_commands(engine.status),
         "session_id": engine.session_id,

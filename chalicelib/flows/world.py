@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
     from chalicelib.domain.connection import Connection
     from chalicelib.domain.credentials import Credentials, SealedCredentials
+    from chalicelib.domain.dead_letters import DeadLetter
     from chalicelib.domain.engine import Engine, Subject
     from chalicelib.domain.lease import Skip
     from chalicelib.domain.lifecycle import Status
@@ -183,6 +184,25 @@ class SignalQueue(Protocol):
         """Send one batch for execution, in order within its connection, deduplicated by its content's ids."""
 
 
+class DeadLetters(Protocol):
+    """Messages whose deliveries ran out. One that is taken is hidden from others for half a minute."""
+
+    def all(self) -> tuple[DeadLetter, ...]:
+        """Look at all letters of all tenants, oldest first."""
+
+    def take(self, wanted: str) -> DeadLetter | None:
+        """Hide a letter from others, to decide on it; None if there is none of this id."""
+
+    def release(self, letter: DeadLetter) -> None:
+        """Let others see a letter that was taken."""
+
+    def remove(self, letter: DeadLetter) -> None:
+        """Remove a letter that was taken, for good."""
+
+    def send_again(self, letter: DeadLetter, now: float) -> None:
+        """Send a letter that was taken to the queue it came from, then remove it."""
+
+
 class EventStream(Protocol):
     def put(self, events: Sequence[Event]) -> None:
         """Append events; order is kept per connection."""
@@ -270,6 +290,7 @@ class World:
     ticks: TickQueue
     signals: SignalQueue
     events: EventStream
+    dead_letters: DeadLetters
     feed: Callable[[str], MarketFeed]
     venue: Callable[[Connection], Venue]
     metrics: Metrics

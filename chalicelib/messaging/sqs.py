@@ -16,7 +16,7 @@ BATCH = 10
 _ATTEMPTS = 2
 
 
-class _Queues:
+class Queues:
     """Addresses of queues: made from the account's number, else asked for once per container."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
@@ -36,7 +36,7 @@ class SqsTickQueue:
     """What `flows.world.TickQueue` asks for: 1 call per ten ticks of one queue."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
-        self._queues = _Queues(client, settings)
+        self._queues = Queues(client, settings)
         self._settings = settings
 
     def send(self, ticks: Sequence[Tick], now: float) -> None:
@@ -66,7 +66,7 @@ class SqsSignalQueue:
     """What `flows.world.SignalQueue` asks for: 1 call per batch below 200 KB."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
-        self._queues = _Queues(client, settings)
+        self._queues = Queues(client, settings)
         self._name = settings.execute_queue
 
     def send(self, batch: SignalBatch) -> None:

@@ -29,7 +29,7 @@ def client_of(fake, **options):
             "apiKey": fake.key,
             "secret": fake.secret,
             "enableRateLimit": False,
-            "timeout": 500,
+            "timeout": 1000,
             "options": options,
         }
     )

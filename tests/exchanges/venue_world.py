@@ -91,6 +91,7 @@ class Sent:
     method: str
     url: str
     body: str
+    headers: dict[str, str]
 
 
 class Session:
@@ -102,9 +103,9 @@ class Session:
         self.cookies = SimpleNamespace(clear=lambda: None)
         self.headers: dict[str, str] = {}
 
-    def request(self, method: str, url: str, data: Any = None, **_: Any) -> Response:
+    def request(self, method: str, url: str, data: Any = None, headers: Any = None, **_: Any) -> Response:
         body = data.decode() if isinstance(data, bytes) else str(data or "")
-        self.sent.append(Sent(method, url, body))
+        self.sent.append(Sent(method, url, body, dict(headers or {})))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

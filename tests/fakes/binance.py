@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+import types
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -27,7 +28,10 @@ class FakeBinance(Fake):
     """Binance. Routes of futures are named like those of spot with `futures_` before them."""
 
     name = "binance"
-    hosts = (API, FAPI, DAPI)
+    hosts = (API, FAPI, DAPI, "demo-api.binance.com", "demo-fapi.binance.com", "testnet.binance.vision")
+    aliases = types.MappingProxyType(
+        {"demo-api.binance.com": API, "demo-fapi.binance.com": FAPI, "testnet.binance.vision": API}
+    )
 
     def new_exchange(self) -> FakeExchange:
         markets = [

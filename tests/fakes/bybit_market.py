@@ -189,19 +189,7 @@ def _linear_instrument(listing: Listing) -> dict[str, Any]:
             "maxLeverage": f"{listing.max_leverage}.00",
             "leverageStep": "0.01",
         },
-        "priceFilter": {
-            "minPrice": plain(listing.price_step),
-            "maxPrice": "1999999.80",
-            "tickSize": plain(listing.price_step),
-        },
-        "lotSizeFilter": {
-            "maxOrderQty": plain(listing.max_amount),
-            "maxMktOrderQty": plain(listing.max_amount),
-            "minOrderQty": plain(listing.min_amount),
-            "qtyStep": plain(listing.amount_step),
-            "postOnlyMaxOrderQty": plain(listing.max_amount),
-            "minNotionalValue": plain(listing.min_notional),
-        },
+        **_linear_filters(listing),
         "unifiedMarginTrade": True,
         "fundingInterval": 480,
         "settleCoin": listing.quote,
@@ -210,6 +198,21 @@ def _linear_instrument(listing: Listing) -> dict[str, Any]:
         "lowerFundingRate": "-0.00375",
         "isPreListing": False,
         "riskParameters": _band(listing),
+    }
+
+
+def _linear_filters(listing: Listing) -> dict[str, dict[str, str]]:
+    step, most = plain(listing.price_step), plain(listing.max_amount)
+    return {
+        "priceFilter": {"minPrice": step, "maxPrice": "1999999.80", "tickSize": step},
+        "lotSizeFilter": {
+            "maxOrderQty": most,
+            "maxMktOrderQty": most,
+            "postOnlyMaxOrderQty": most,
+            "minOrderQty": plain(listing.min_amount),
+            "qtyStep": plain(listing.amount_step),
+            "minNotionalValue": plain(listing.min_notional),
+        },
     }
 
 

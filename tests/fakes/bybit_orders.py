@@ -137,6 +137,8 @@ class Orders:
         direction = str(asked.get("triggerDirection", ""))
         if ticket.trigger_price is not None and direction not in ("1", "2"):
             refuse(self._exchange.now, BAD_PARAMETER, "TriggerDirection invalid")
+        if not isinstance(asked.get("reduceOnly", False), bool):
+            refuse(self._exchange.now, BAD_PARAMETER, "params error: reduceOnly must be a boolean")
         return replace(
             ticket,
             direction={"1": "rising", "2": "falling"}.get(direction) if ticket.trigger_price else None,

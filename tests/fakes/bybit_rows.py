@@ -16,9 +16,27 @@ _MARKET_SLIPPAGE = Decimal("0.05")
 _REJECT_REASONS = {
     "": "EC_NoError",
     "POST_ONLY": "EC_PostOnlyWillTakeLiquidity",
-    "REDUCE_ONLY": "EC_NoImmediateQtyToFill",
     "INSUFFICIENT_FUNDS": "EC_NoEnoughQtyToFill",
 }
+_NOT_AT_ONCE = "EC_NoImmediateQtyToFill"
+
+_UNUSED = {
+    "blockTradeId": "",
+    "takeProfit": "",
+    "stopLoss": "",
+    "tpTriggerBy": "",
+    "slTriggerBy": "",
+    "tpLimitPrice": "",
+    "slLimitPrice": "",
+    "orderIv": "",
+    "placeType": "",
+    "smpType": "None",
+    "smpGroup": 0,
+    "smpOrderId": "",
+}
+_NO_OPTION = dict.fromkeys(
+    ("tradeIv", "markIv", "markPrice", "indexPrice", "underlyingPrice", "blockTradeId"), ""
+)
 
 
 def order_status(order: Order) -> str:
@@ -40,54 +58,33 @@ def order_status(order: Order) -> str:
 def order_row(exchange: FakeExchange, order: Order, stop_kind: str = "") -> dict[str, Any]:
     """Return an order as look-ups show it; `stop_kind` is set for stops that belong to a position."""
     ticket, linear = order.ticket, category_of(order.symbol) == "linear"
-    left = order.remaining if order.is_open else Decimal(0)
-    fees = _fees(order)
+    canceled = order.status == "canceled"
     row = {
+        **_UNUSED,
         "symbol": market_id(order.symbol),
         "orderId": order_id(order),
         "orderLinkId": order.client_id,
-        "blockTradeId": "",
         "side": ticket.side.capitalize(),
         "orderType": "Market" if ticket.price is None else "Limit",
         "price": _price(exchange, order, linear),
         "qty": plain(order.quantity if ticket.cost is None else ticket.cost),
         "orderStatus": order_status(order),
-        "cancelType": "CancelByUser" if order.status == "canceled" else "UNKNOWN",
+        "cancelType": "CancelByUser" if canceled else "UNKNOWN",
         "rejectReason": "EC_PerCancelRequest"
-        if order.status == "canceled"
-        else _REJECT_REASONS.get(order.reason, "EC_NoImmediateQtyToFill"),
-        "avgPrice": plain(order.average) if order.filled else "",
-        "leavesQty": plain(left),
-        "leavesValue": plain(left * (ticket.price or exchange.last(order.symbol))),
-        "cumExecQty": plain(order.filled),
-        "cumExecValue": plain(order.filled_cost),
-        "cumExecFee": plain(sum(fees.values(), Decimal(0))),
-        "cumFeeDetail": {currency: plain(fee) for currency, fee in fees.items()},
+        if canceled
+        else _REJECT_REASONS.get(order.reason, _NOT_AT_ONCE),
         "timeInForce": _time_in_force(order),
-        "stopOrderType": stop_kind or ("Stop" if ticket.trigger_price is not None else ""),
-        "triggerPrice": "" if ticket.trigger_price is None else plain(ticket.trigger_price),
-        "triggerDirection": _direction(order) if linear else 0,
-        "triggerBy": "LastPrice" if ticket.trigger_price is not None else "",
-        "takeProfit": "",
-        "stopLoss": "",
-        "tpTriggerBy": "",
-        "slTriggerBy": "",
-        "tpLimitPrice": "",
-        "slLimitPrice": "",
+        "positionIdx": POSITION_INDEX[ticket.position_side],
         "reduceOnly": ticket.reduce_only or ticket.close_position,
         "closeOnTrigger": ticket.close_position,
-        "positionIdx": POSITION_INDEX[ticket.position_side],
         "isLeverage": "" if linear else "0",
-        "orderIv": "",
-        "placeType": "",
-        "smpType": "None",
-        "smpGroup": 0,
-        "smpOrderId": "",
         "createdTime": milliseconds(order.created),
         "updatedTime": milliseconds(order.updated),
+        **_executed(exchange, order),
+        **_trigger(order, linear, stop_kind),
     }
     if linear:
-        return row | {"tpslMode": "Full" if stop_kind else "", "createType": _create_type(stop_kind)}
+        return row | {"tpslMode": "Full" if stop_kind else "", "createType": f"CreateBy{stop_kind or 'User'}"}
     unit = "" if ticket.price is not None else "baseCoin" if ticket.cost is None else "quoteCoin"
     return row | {"marketUnit": unit, "basePrice": plain(exchange.last(order.symbol))}
 
@@ -117,13 +114,8 @@ def execution_row(exchange: FakeExchange, order: Order, trade: Trade) -> dict[st
         "execTime": milliseconds(trade.time),
         "isMaker": trade.maker,
         "closedSize": "",
-        "tradeIv": "",
-        "markIv": "",
-        "markPrice": "",
-        "indexPrice": "",
-        "underlyingPrice": "",
-        "blockTradeId": "",
         "seq": trade.id,
+        **_NO_OPTION,
     }
     return row | ({"createType": "CreateByUser"} if category_of(trade.symbol) == "linear" else {})
 
@@ -189,6 +181,34 @@ def position_row(exchange: FakeExchange, account: Account, position: Position) -
     }
 
 
+def _executed(exchange: FakeExchange, order: Order) -> dict[str, Any]:
+    """Return how much of an order traded; nothing is left of one that has ended."""
+    left = order.remaining if order.is_open else Decimal(0)
+    fees = _fees(order)
+    return {
+        "avgPrice": plain(order.average) if order.filled else "",
+        "leavesQty": plain(left),
+        "leavesValue": plain(left * (order.ticket.price or exchange.last(order.symbol))),
+        "cumExecQty": plain(order.filled),
+        "cumExecValue": plain(order.filled_cost),
+        "cumExecFee": plain(sum(fees.values(), Decimal(0))),
+        "cumFeeDetail": {currency: plain(fee) for currency, fee in fees.items()},
+    }
+
+
+def _trigger(order: Order, linear: bool, stop_kind: str) -> dict[str, Any]:
+    price = order.ticket.trigger_price
+    if price is None:
+        return {"stopOrderType": "", "triggerPrice": "", "triggerDirection": 0, "triggerBy": ""}
+    rising = order.ticket.triggers_on == "rising"
+    return {
+        "stopOrderType": stop_kind or "Stop",
+        "triggerPrice": plain(price),
+        "triggerDirection": (1 if rising else 2) if linear else 0,
+        "triggerBy": "LastPrice",
+    }
+
+
 def _fees(order: Order) -> dict[str, Decimal]:
     fees: dict[str, Decimal] = {}
     for trade in order.trades:
@@ -211,16 +231,6 @@ def _time_in_force(order: Order) -> str:
     if order.ticket.post_only:
         return "PostOnly"
     return "IOC" if order.ticket.price is None else order.ticket.time_in_force
-
-
-def _direction(order: Order) -> int:
-    if order.ticket.trigger_price is None:
-        return 0
-    return 1 if order.ticket.triggers_on == "rising" else 2
-
-
-def _create_type(stop_kind: str) -> str:
-    return f"CreateBy{stop_kind}" if stop_kind else "CreateByUser"
 
 
 def _liquidation(exchange: FakeExchange, account: Account, position: Position) -> str:

@@ -57,6 +57,19 @@ def code(reply: requests.Response) -> int:
     return int(body["error"]["code"])
 
 
+def placed(client: OrangexClient, side: str, **params: Any) -> str:
+    """Place an order; the receipt has its id and an empty custom id."""
+    order = result(client.post(f"/private/{side}", **params))["order"]
+    assert order == {"order_id": order["order_id"], "custom_order_id": ""}
+    return str(order["order_id"])
+
+
+def state(client: OrangexClient, order_id: str) -> dict[str, Any]:
+    """Read an order by its id."""
+    row: dict[str, Any] = result(client.post("/private/get_order_state", order_id=order_id))
+    return row
+
+
 @contextmanager
 def standing() -> Iterator[FakeOrangex]:
     """Serve a fake whose clocks stand still and whose limits are off."""

@@ -80,7 +80,7 @@ class FuturesAccountRoutes(FuturesBase):
             post("account/positionMode", "set_position_mode", self.set_position_mode),
             get("trade/isolatedMode", "margin_mode", self.margin_mode),
             post("trade/isolatedMode", "set_margin_mode", self.set_margin_mode),
-            get("trade/fundingFee", "funding", self.funding),
+            get("trade/fundingFee", "payments", self.funding),
         )
 
     def balances(self, call: Call) -> dict[str, Any]:

@@ -85,8 +85,10 @@ class HandPrices:
 class RecordedPrices:
     """Plays recorded candles, files `BASEQUOTE-timeframe.csv[.gz]`, with times moved by `shift` seconds."""
 
-    def __init__(self, folder: Path, timeframe: str, step: int, shift: int = 0) -> None:
+    def __init__(self, folder: Path, timeframe: str, step: int, shift: int = 0, parts: int = 3) -> None:
+        """Take a candle's length in seconds, and in how many parts (a multiple of 3) prices go through it."""
         self._folder, self._timeframe, self._step, self._shift = folder, timeframe, step, shift
+        self._parts = parts
         self._loaded: dict[str, list[Candle]] = {}
 
     def symbols(self) -> list[str]:
@@ -130,17 +132,26 @@ class RecordedPrices:
         return self._loaded[symbol]
 
     def _moments(self, row: Candle) -> list[tuple[float, Decimal]]:
-        """Return the way through a candle: open, the nearer extreme, the other one, close."""
+        """Return the way through a candle: straight from open to the nearer extreme, the other one, close."""
         extremes = (row.low, row.high) if row.close >= row.open else (row.high, row.low)
-        prices = (row.open, *extremes, row.close)
-        end = self._step - 1
-        return [(row.opened + end * part / 3, price) for part, price in enumerate(prices)]
+        anchors = (row.open, *extremes, row.close, row.close)
+        finest = min(anchors, key=lambda price: price.as_tuple().exponent)
+        leg = self._parts // 3
+        moments = []
+        for part in range(self._parts + 1):
+            begun, inside = divmod(part, leg)
+            way = anchors[begun + 1] - anchors[begun]
+            price = (anchors[begun] + way * inside / leg).quantize(finest)
+            moments.append((row.opened + (self._step - 1) * part / self._parts, price))
+        return moments
 
     def _until(self, row: Candle, end: float) -> Candle:
+        """Return the candle as it is known at `end`."""
         if row.opened + self._step <= end:
             return row
-        seen = [price for moment, price in self._moments(row) if moment <= end] or [row.open]
-        return Candle(row.opened, seen[0], max(seen), min(seen), seen[-1], row.volume)
+        seen = [price for moment, price in self._moments(row) if moment <= end]
+        volume = (row.volume * len(seen) / (self._parts + 1)).quantize(row.volume)
+        return Candle(row.opened, seen[0], max(seen), min(seen), seen[-1], volume)
 
 
 def _read(path: Path, shift: int) -> Iterator[Candle]:

@@ -1,8 +1,8 @@
-"""Serves a fake exchange in a process of its own, in real time: `python -m tests.fakes.serve --exchange NAME`.
+"""Serves a fake exchange in a process of its own: `python -m tests.fakes.serve --exchange NAME`.
 
 Prints one line of JSON with the port, the account's key and the variables that lead a Python process to it,
-then serves until it is told to end or its parent has ended. Prices are those of the built-in simulator or,
-with `--data DIR`, of recorded 5m candles, moved in time so that half of them lies behind.
+then serves in real time until it is told to end or its parent has ended. Prices are those of the built-in
+simulator or, with `--data DIR`, of recorded 5m candles, moved in time so that half of them lies behind.
 """
 
 import argparse
@@ -28,6 +28,9 @@ from tests.fakes.simulated import SimulatedPrices
 from tests.fakes.wire import Fake
 
 TIMEFRAME, STEP = "5m", 300
+PARTS = 30
+"""Prices per recorded candle: one in ten seconds."""
+
 KEPT = 10_000
 """Requests that the logs of a long run keep."""
 
@@ -100,7 +103,7 @@ def _recorded(folder: Path, symbols: int) -> tuple[PriceSource, list[str]]:
         raise SystemExit(f"{folder} has no files BASE{_QUOTE}-{TIMEFRAME}.csv.gz")
     first, last = RecordedPrices(folder, TIMEFRAME, STEP).span(pairs[0])
     shift = (int(time.time()) - (first + last) // 2) // _DAY * _DAY
-    return RecordedPrices(folder, TIMEFRAME, STEP, shift), pairs[:symbols]
+    return RecordedPrices(folder, TIMEFRAME, STEP, shift, PARTS), pairs[:symbols]
 
 
 def _listings(names: Iterable[str], source: PriceSource) -> Iterable[Listing]:

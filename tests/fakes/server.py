@@ -185,14 +185,18 @@ class _Handler(BaseHTTPRequestHandler):
         )
         try:
             outcome = self._fake.answer(request)
+            text = outcome.reply.text
         except Exception:
-            self._fake.crashes.append(traceback.format_exc())
-            outcome = Outcome(Reply(traceback.format_exc(), status=500))
-        self._act(outcome)
+            self._crashed()
+            outcome, text = Outcome(Reply("", status=500)), traceback.format_exc()
+        self._act(outcome, text)
 
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
-    def _act(self, outcome: Outcome) -> None:
+    def _crashed(self) -> None:
+        self._fake.crashes.append(traceback.format_exc())
+
+    def _act(self, outcome: Outcome, text: str) -> None:
         if outcome.way == "hold":
             self._hold(outcome)
             raise _Hung
@@ -201,10 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
         if outcome.way == "reset":
             self._reset()
             raise _Hung
-        self._reply(outcome.reply)
+        self._reply(outcome.reply, text.encode())
 
-    def _reply(self, reply: Reply) -> None:
-        body = reply.text.encode()
+    def _reply(self, reply: Reply, body: bytes) -> None:
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json;charset=UTF-8", **reply.headers}.items():
             self.send_header(name, value)
@@ -218,8 +221,12 @@ class _Handler(BaseHTTPRequestHandler):
         while not self._stopping.is_set() and time.monotonic() < ends:
             if select.select([self.connection], [], [], 0.01)[0]:
                 break
-        if outcome.afterwards is not None and not self._stopping.wait(outcome.delay):
+        if outcome.afterwards is None or self._stopping.wait(outcome.delay):
+            return
+        try:
             outcome.afterwards()
+        except Exception:
+            self._crashed()
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

@@ -132,6 +132,14 @@ def test_cancel_by_client_id_and_what_cannot_be_canceled(fake, client) -> None:
     assert refused("OrderNotFound", client.cancel_order, "17", SPOT) == 170213
 
 
+def test_cancel_all_takes_one_symbol_or_the_whole_category(client) -> None:
+    for symbol, price in ((SWAP, 49_000), ("ETH/USDT:USDT", 2_400), (SPOT, 49_000)):
+        client.create_order(symbol, "limit", "buy", 0.01, price)
+    assert len(client.cancel_all_orders(SWAP)) == 1
+    assert len(client.cancel_all_orders(None, {"category": "linear"})) == 1
+    assert len(client.fetch_open_orders(SPOT)) == 1
+
+
 def test_a_late_cancel_lets_the_order_fill_meanwhile(fake, client) -> None:
     fake.exchange.now = 1_800_000_000.0
     fake.cancels.delay = 1.0
@@ -203,6 +211,9 @@ def test_what_is_too_much_or_too_little(client, symbol, amount, price, kind, cod
         ("linear", "price", "49000.05", 10001),
         ("linear", "symbol", "NOPEUSDT", 10001),
         ("linear", "orderLinkId", "x" * 37, 10001),
+        ("linear", "reduceOnly", "true", 10001),
+        ("linear", "takeProfit", "60000", 10001),
+        ("nothing", "qty", "0.01", 10001),
         ("spot", "qty", "0.0010001", 170137),
         ("spot", "price", "49000.005", 170134),
         ("spot", "symbol", "NOPEUSDT", 170121),

@@ -12,6 +12,7 @@ import requests
 from tests.fakes.core import FakeExchange
 from tests.fakes.core_accounts import Account, Key
 from tests.fakes.faults import (
+    altered,
     answered,
     banned,
     empty_body,
@@ -256,6 +257,13 @@ def test_a_mistake_inside_the_fake_fails_the_test(session) -> None:
     counter.watch = lambda route, _: {}[route]
     with pytest.raises(AssertionError, match="KeyError"), served(counter):
         post(session)
+
+
+def test_an_answer_that_is_no_json_fails_the_test(session) -> None:
+    counter = Counter()
+    counter.faults.on("count", altered(lambda body: {**body, "price": object()}))
+    with pytest.raises(AssertionError, match="not JSON serializable"), served(counter):
+        assert post(session).status_code == 500
 
 
 def test_the_name_means_nothing_once_the_exchange_is_gone(session) -> None:

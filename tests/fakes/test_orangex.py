@@ -199,6 +199,7 @@ def test_the_book_has_fifty_levels_unless_asked(client: OrangexClient) -> None:
 
 @pytest.mark.parametrize("path", ["/public", "/private"])
 def test_candles_are_in_seconds(fake: FakeOrangex, client: OrangexClient, path: str) -> None:
+    method = f"{path}/get_tradingview_chart_data"
     fake.exchange.prices["BTC/USDT"] = Decimal(50_100)
     asked = {
         "instrument_name": "BTC-USDT",
@@ -206,21 +207,16 @@ def test_candles_are_in_seconds(fake: FakeOrangex, client: OrangexClient, path: 
         "start_timestamp": MINUTE - 120,
         "end_timestamp": MINUTE + 3600,
     }
-    rows = result(client.post(f"{path}/get_tradingview_chart_data", **asked))
+    rows = result(client.post(method, **asked))
     assert [row["tick"] for row in rows] == [MINUTE - 120, MINUTE - 60, MINUTE]
     assert (rows[-1]["open"], rows[-1]["close"], rows[-1]["volume"]) == ("50000", "50100", "2")
-    assert (
-        result(
-            client.post(f"{path}/get_tradingview_chart_data", **(asked | {"start_timestamp": MINUTE * 1000}))
-        )
-        == []
-    )
+    assert result(client.post(method, **(asked | {"start_timestamp": MINUTE * 1000}))) == []
     for wrong, expected in (
         ({"start_timestamp": MINUTE - 1500 * 60}, 5221),
         ({"instrument_name": "BTC-USDT-SPOT"}, 5001),
         ({"resolution": "1m"}, 8000),
     ):
-        assert code(client.post(f"{path}/get_tradingview_chart_data", **(asked | wrong))) == expected
+        assert code(client.post(method, **(asked | wrong))) == expected
 
 
 def test_old_candles_are_public_only_and_either_path_may_be_missing(fake, client) -> None:

@@ -56,7 +56,7 @@ def test_a_reset_after_or_before_an_order(fake, client, fault, orders) -> None:
         (faults.empty_body(), 200, "", 1),
         (faults.html_body(status=502), 502, faults.HTML, 1),
         (faults.html_body(executed=False), 200, faults.HTML, 0),
-        (faults.answered(503, {"result": False}, executed=True), 503, '{"result": false}', 1),
+        (faults.answered(503, "unknown", executed=True), 503, "unknown", 1),
         (faults.rate_limited(), 429, None, 0),
         (faults.banned(), 429, None, 0),
     ],

@@ -19,7 +19,7 @@ from tests.shared import shared_path
 SYMBOL = "BTC/USDT"
 _CLIENT = """
 import json, sys
-from chalicelib.exchanges.ccxt_public import load_exchange_class
+from chalicelib.exchanges.ccxt_loader import load_exchange_class
 told = json.loads(sys.argv[1])
 client = load_exchange_class("binance")({
     "apiKey": told["key"], "secret": told["secret"], "enableRateLimit": False,
@@ -68,9 +68,10 @@ def test_simulated_prices_move_and_agree_with_their_candles() -> None:
 def test_recorded_candles_become_markets_at_the_present_time() -> None:
     fake = prepared(fake_of("binance"), shared_path("data/ohlcv/binance_spot"), symbols=3, seed=0)
     exchange = fake.exchange
+    exchange.now = time.time()
     assert len(exchange.markets) == 6
     for symbol, listing in exchange.markets.items():
         assert exchange.last(symbol) % listing.price_step == 0
         assert Decimal("0.001") < listing.amount_step * exchange.last(symbol) < 10
-        rows = exchange.latest_candles(symbol, 300, time.time(), 10)
+        rows = exchange.latest_candles(symbol, 300, exchange.now, 10)
         assert (len(rows), rows[-1].close) == (10, exchange.last(symbol))

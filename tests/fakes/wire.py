@@ -132,6 +132,8 @@ class Fake(ABC):
 
     name: ClassVar[str]
     hosts: ClassVar[tuple[str, ...]]
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Hosts (of `hosts`) that answer as another one does: demo and test environments."""
 
     def __init__(self, exchange: FakeExchange | None = None) -> None:
         self.exchange = exchange or self.new_exchange()
@@ -214,7 +216,8 @@ class Fake(ABC):
     def answer(self, request: Request) -> Outcome:
         """Do what a request asks for, with whatever is planned to go wrong."""
         route = self._table.get((request.method, request.path))
-        if route is None or route.host not in ("", request.host):
+        host = self.aliases.get(request.host, request.host)
+        if route is None or route.host not in ("", host):
             return Outcome(self._logged("unknown", request, self.unknown_route(request)))
         if self.watch is not None:
             self.watch(route.name, request)

@@ -26,7 +26,12 @@ from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.realtime_tick import realtime_tick
 from chalicelib.flows.reconcile import reconcile_connection
 from chalicelib.flows.world import World
-from chalicelib.messaging.memory import MemoryEventStream, MemorySignalQueue, MemoryTickQueue
+from chalicelib.messaging.memory import (
+    MemoryDeadLetters,
+    MemoryEventStream,
+    MemorySignalQueue,
+    MemoryTickQueue,
+)
 from chalicelib.stores.memory import (
     MemoryConnectionStore,
     MemoryEngineStore,
@@ -148,6 +153,7 @@ class Floor:
             ticks=MemoryTickQueue(),
             signals=MemorySignalQueue(),
             events=MemoryEventStream(),
+            dead_letters=MemoryDeadLetters(),
             feed=lambda _: self.feed,
             venue=lambda wanted: self.wrap("venue", self.accounts.venue(wanted)),
             metrics=self.metrics,

@@ -22,7 +22,12 @@ from chalicelib.exchanges.paper import PaperVenue
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.realtime_tick import realtime_tick
 from chalicelib.flows.world import Venue, World
-from chalicelib.messaging.memory import MemoryEventStream, MemorySignalQueue, MemoryTickQueue
+from chalicelib.messaging.memory import (
+    MemoryDeadLetters,
+    MemoryEventStream,
+    MemorySignalQueue,
+    MemoryTickQueue,
+)
 from chalicelib.stores.memory import (
     MemoryConnectionStore,
     MemoryEngineStore,
@@ -121,6 +126,7 @@ class Desk:
             ticks=MemoryTickQueue(),
             signals=self.queue,
             events=self.stream,
+            dead_letters=MemoryDeadLetters(),
             feed=lambda _: self.feed,
             venue=lambda wanted: self.wrap("venue", self.venue(wanted)),
             metrics=self.metrics,

@@ -14,7 +14,12 @@ from chalicelib.errors import UsageError
 from chalicelib.exchanges.paper import PaperVenue
 from chalicelib.flows import manage_connections
 from chalicelib.flows.world import EngineStore, Metrics, RecordStore, Venue, World
-from chalicelib.messaging.memory import MemoryEventStream, MemorySignalQueue, MemoryTickQueue
+from chalicelib.messaging.memory import (
+    MemoryDeadLetters,
+    MemoryEventStream,
+    MemorySignalQueue,
+    MemoryTickQueue,
+)
 from chalicelib.stores.memory import (
     MemoryConnectionStore,
     MemoryEngineStore,
@@ -113,6 +118,7 @@ def memory_world(
         ticks=MemoryTickQueue(),
         signals=MemorySignalQueue(),
         events=MemoryEventStream(),
+        dead_letters=MemoryDeadLetters(),
         feed=lambda _: given.feed,
         venue=venue or (lambda wanted: PaperVenue(wanted.tenant, wanted, ledger, given.feed)),
         metrics=metrics or CountingMetrics(),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.exchanges.ccxt_loader import OWN_MODULES
 from infra.import_check import absent, probe, read_problems
 from infra.imports import Import, imports
 from infra.vendor import EXCHANGES
@@ -25,11 +26,12 @@ def tick(event):
     return helper(event)
 """,
     "chalicelib/exchanges/__init__.py": "",
-    "chalicelib/exchanges/ccxt_public.py": """
+    "chalicelib/exchanges/ccxt_loader.py": """
 from importlib import import_module
 
 def load_exchange_class(exchange):
-    return getattr(import_module(f"ccxt.{exchange}"), exchange)
+    library = "chalicelib.exchanges" if exchange in ("pionex", "orangex") else "ccxt"
+    return getattr(import_module(f"{library}.{exchange}"), exchange)
 """,
     "outer/__init__.py": "try:\n    import speedups\nexcept ImportError:\n    pass\n",
     "outer/deep.py": "import json\nfrom . import inner\nhelper = inner.VALUE.get\n",
@@ -37,7 +39,11 @@ def load_exchange_class(exchange):
     "aws_xray_sdk/__init__.py": "",
     "aws_xray_sdk/core.py": "",
     "ccxt/__init__.py": "",
-    **{f"ccxt/{name}.py": f"class {name}:\n    def __init__(self, _): ...\n" for name in EXCHANGES},
+    **{
+        f"{folder}/{name}.py": f"class {name}:\n    def __init__(self, _): ...\n"
+        for folder, names in (("ccxt", EXCHANGES), ("chalicelib/exchanges", OWN_MODULES))
+        for name in names
+    },
 }
 
 
@@ -93,6 +99,7 @@ def test_trying_tells_which_files_were_loaded(tree):
         ("outer/deep.py", "outer.deep"),  # imported inside a function only
         ("outer/inner.py", "inner"),  # imported by a dependency
         ("ccxt/bybit.py", "bybit"),  # imported by a name made at run time
+        ("chalicelib/exchanges/pionex.py", "pionex"),  # imported by such a name, and ours
         ("aws_xray_sdk/core.py", "aws_xray_sdk.core"),  # imported by a dependency when it is used
         ("chalicelib/triggers/tick.py", "chalicelib.triggers.tick"),
     ],

@@ -280,6 +280,9 @@ def test_the_routes_are_those_that_api_gateway_can_tell_apart() -> None:
     posts = {path for path, methods in app.routes.items() if "POST" in methods}
     assert posts == {f"/trade-engine/{word}" for word in lifecycle_words} | {
         "/trade-engine/{connection_id}/{command}",
+        "/trade-engine/{connection_id}/breakers/reset",
+        "/trade-engine/kill",
+        "/trade-engine/kill/release",
         "/connections",
     }
 

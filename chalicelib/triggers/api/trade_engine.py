@@ -1,21 +1,38 @@
-"""Routes `/trade-engine`: commands to the coordinator and to engines, their status, health and metrics."""
+"""Routes `/trade-engine`: commands to the coordinator and to engines, kill switches, status and numbers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from chalice.app import Blueprint
 
 from chalicelib import wiring
+from chalicelib.domain.codec import from_plain
 from chalicelib.domain.engine import Engine
 from chalicelib.domain.lifecycle import Command, Status
 from chalicelib.errors import Halt, NotFound
-from chalicelib.flows import lifecycle, listings, views
+from chalicelib.flows import kill_switch, lifecycle, listings, views
 from chalicelib.triggers.api.authorizer import authorize
-from chalicelib.triggers.api.requests import caller, no_parameters, parameters_of
+from chalicelib.triggers.api.requests import body_of, caller, no_parameters, parameters_of
 from chalicelib.triggers.handler import answered
 
 blueprint = Blueprint(__name__)
 COMMANDS: tuple[str, ...] = get_args(Command)
+
+
+@dataclass(frozen=True, slots=True)
+class KillWish:
+    """Body of `POST /trade-engine/kill`; without a connection it is about all engines."""
+
+    flatten: bool = False
+    connection_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseWish:
+    """Body of `POST /trade-engine/kill/release`."""
+
+    connection_id: str | None = None
 
 
 @blueprint.route("/trade-engine/start", methods=["POST"], authorizer=authorize)
@@ -28,6 +45,41 @@ def command_coordinator() -> Mapping[str, Any]:
     """Carry out the command in the address on the coordinator; answer with the status of everything."""
     _obey(None, blueprint.current_request.path.rpartition("/")[2])
     return views.status(wiring.world(), caller(blueprint.current_request).tenant)
+
+
+@blueprint.route("/trade-engine/kill", methods=["POST"], authorizer=authorize)
+@answered("kill")
+def kill() -> Mapping[str, Any]:
+    """Let nothing be entered, by all engines or by one; answer with the status of everything."""
+    request = blueprint.current_request
+    no_parameters(request)
+    who, wish = caller(request), from_plain(KillWish, body_of(request), "kill")
+    world = wiring.world()
+    kill_switch.kill(world, who.tenant, wish.connection_id, wish.flatten, who.actor, who.correlation_id)
+    return views.status(world, who.tenant)
+
+
+@blueprint.route("/trade-engine/kill/release", methods=["POST"], authorizer=authorize)
+@answered("release")
+def release() -> Mapping[str, Any]:
+    """Release the kill switch of all engines or of one connection; answer with the status of everything."""
+    request = blueprint.current_request
+    no_parameters(request)
+    who, wish = caller(request), from_plain(ReleaseWish, body_of(request), "release")
+    world = wiring.world()
+    kill_switch.release(world, who.tenant, wish.connection_id, who.actor, who.correlation_id)
+    return views.status(world, who.tenant)
+
+
+@blueprint.route("/trade-engine/{connection_id}/breakers/reset", methods=["POST"], authorizer=authorize)
+@answered("reset_breakers")
+def reset_breakers(connection_id: str) -> Mapping[str, Any]:
+    """Let the breakers of one engine begin anew; answer with its status."""
+    no_parameters(blueprint.current_request)
+    who = caller(blueprint.current_request)
+    world = wiring.world()
+    kill_switch.reset_breakers(world, who.tenant, connection_id, who.actor, who.correlation_id)
+    return views.engine_status(world, who.tenant, connection_id)
 
 
 @blueprint.route("/trade-engine/{connection_id}/{command}", methods=["POST"], authorizer=authorize)

@@ -1,19 +1,16 @@
-"""The exchange behind the wire: matching, stops, reduce-only rules, wallets, funding, client ids, reads."""
+"""The exchange behind the wire: wallets, positions, settings, funding, reads, and what tests do to it."""
 
 import random
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.fakes.core import FakeExchange
 from tests.fakes.core_accounts import Position
-from tests.fakes.core_values import Order, Policy, Refused, Ticket
+from tests.fakes.core_orders import SPOT, SWAP, TENTH, held, place, refused, ticket
+from tests.fakes.core_values import Policy
 from tests.fakes.prices import RecordedPrices
 from tests.shared import shared_path
-
-SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
-TENTH = Decimal("0.1")
 
 
 @pytest.fixture
@@ -21,222 +18,6 @@ def exchange() -> FakeExchange:
     made = FakeExchange()
     made.now = 1_800_000_000.0
     return made
-
-
-def ticket(symbol: str = SPOT, side: Any = "buy", kind: Any = "market", **more: Any) -> Ticket:
-    return Ticket(symbol=symbol, side=side, type=kind, **{"quantity": TENTH, **more})
-
-
-def place(exchange: FakeExchange, *arguments: Any, **named: Any) -> Order:
-    placed = exchange.place(exchange.main, ticket(*arguments, **named))
-    assert isinstance(placed, Order), placed
-    return placed
-
-
-def refused(exchange: FakeExchange, *arguments: Any, **named: Any) -> str:
-    answer = exchange.place(exchange.main, ticket(*arguments, **named))
-    assert isinstance(answer, Refused), answer
-    return answer.reason
-
-
-def held(exchange: FakeExchange, side: Any = "both") -> Decimal:
-    return exchange.main.position(SWAP, side).quantity
-
-
-# Matching
-
-
-def test_market_orders_trade_at_the_other_side(exchange: FakeExchange) -> None:
-    assert place(exchange).average == Decimal("50000.01")
-    sold = place(exchange, side="sell", quantity=Decimal("0.0999"))
-    assert sold.average == Decimal("49999.99")
-    assert not sold.trades[0].maker
-
-
-def test_a_limit_order_rests_until_the_last_price_reaches_it(exchange: FakeExchange) -> None:
-    order = place(exchange, kind="limit", price=Decimal(49_000))
-    exchange.prices[SPOT] = Decimal(49_001)
-    assert order.is_open
-    exchange.prices[SPOT] = Decimal(48_500)
-    assert (order.status, order.average, order.trades[0].maker) == ("filled", 49_000, True)
-
-
-def test_what_the_market_holds_bounds_the_fills(exchange: FakeExchange) -> None:
-    exchange.liquidity[SPOT] = Decimal("0.04")
-    resting = place(exchange, kind="limit", price=Decimal(51_000))
-    assert (resting.status, resting.filled, resting.remaining) == ("open", Decimal("0.04"), Decimal("0.06"))
-    exchange.liquidity[SPOT] = Decimal("0.05")
-    exchange.prices[SPOT] = Decimal(50_500)
-    assert resting.remaining == Decimal("0.01")
-    del exchange.liquidity[SPOT]
-    exchange.prices[SPOT] = Decimal(50_500)
-    assert resting.status == "filled"
-
-
-@pytest.mark.parametrize(("in_force", "filled"), [("IOC", "0.04"), ("FOK", "0")])
-def test_orders_that_must_act_at_once(exchange: FakeExchange, in_force: str, filled: str) -> None:
-    exchange.liquidity[SPOT] = Decimal("0.04")
-    order = place(exchange, kind="limit", price=Decimal(51_000), time_in_force=in_force)
-    assert (order.status, order.filled) == ("expired", Decimal(filled))
-
-
-def test_a_post_only_order_that_would_take_is_refused_or_expires(exchange: FakeExchange) -> None:
-    assert refused(exchange, kind="limit", price=Decimal(51_000), post_only=True) == "POST_ONLY"
-    exchange.policies["spot"] = Policy(post_only_refused=False)
-    order = place(exchange, kind="limit", price=Decimal(51_000), post_only=True)
-    assert (order.status, order.filled, order.reason) == ("expired", 0, "POST_ONLY")
-
-
-def test_a_buy_by_cost_is_rounded_down_to_the_step(exchange: FakeExchange) -> None:
-    order = place(exchange, quantity=Decimal(0), cost=Decimal(100))
-    assert (order.quantity, order.status) == (Decimal("0.00199"), "filled")
-
-
-# Stops
-
-
-@pytest.mark.parametrize(
-    ("side", "direction", "trigger", "quiet", "crossing"),
-    [
-        ("sell", None, 48_000, 48_001, 48_000),
-        ("buy", None, 52_000, 51_999, 52_000),
-        ("sell", "rising", 52_000, 51_999, 52_500),
-        ("buy", "falling", 48_000, 48_001, 47_500),
-    ],
-)
-def test_a_stop_triggers_when_the_last_price_crosses(
-    exchange, side, direction, trigger, quiet, crossing
-) -> None:
-    order = place(exchange, SWAP, side, "stop", trigger_price=Decimal(trigger), direction=direction)
-    exchange.prices[SWAP] = Decimal(quiet)
-    assert order.conditional
-    exchange.prices[SWAP] = Decimal(crossing)
-    assert (order.status, order.triggered) == ("filled", True)
-
-
-def test_a_stop_whose_condition_holds_already_is_refused_waits_or_fires(exchange: FakeExchange) -> None:
-    now = {"kind": "stop", "trigger_price": Decimal(51_000)}
-    assert refused(exchange, SWAP, "sell", **now) == "TRIGGERS_NOW"
-    exchange.policies["swap"] = Policy(stop_that_would_trigger="fire")
-    assert place(exchange, SWAP, "sell", **now).status == "filled"
-    exchange.policies["swap"] = Policy(stop_that_would_trigger="wait")
-    waiting = place(exchange, SWAP, "sell", **now)
-    exchange.prices[SWAP] = Decimal(50_900)
-    assert waiting.is_open
-    exchange.prices[SWAP] = Decimal(51_500)
-    exchange.prices[SWAP] = Decimal(50_900)
-    assert waiting.status == "filled"
-
-
-def test_a_stop_that_closes_the_position_takes_all_of_it(exchange: FakeExchange) -> None:
-    place(exchange, SWAP)
-    order = place(
-        exchange,
-        SWAP,
-        "sell",
-        "stop",
-        quantity=Decimal(0),
-        trigger_price=Decimal(48_000),
-        close_position=True,
-    )
-    exchange.prices[SWAP] = Decimal(47_000)
-    assert (order.filled, held(exchange)) == (TENTH, 0)
-
-
-def test_a_triggered_stop_may_trade_under_another_id(exchange: FakeExchange) -> None:
-    exchange.policies["swap"] = Policy(stop_becomes_another_order=True)
-    place(exchange, SWAP)
-    order = place(exchange, SWAP, "sell", "stop", trigger_price=Decimal(48_000), reduce_only=True)
-    exchange.prices[SWAP] = Decimal(47_000)
-    assert order.child_id not in (None, order.id)
-    assert order.trades[0].order_id == order.child_id
-    assert exchange.order_by_id(exchange.main, order.trades[0].order_id) is order
-
-
-def test_a_stop_limit_becomes_a_limit_order(exchange: FakeExchange) -> None:
-    order = place(exchange, SWAP, "sell", "stop_limit", trigger_price=Decimal(48_000), price=Decimal(47_900))
-    exchange.prices[SWAP] = Decimal(47_000)
-    assert (order.is_open, order.triggered, order.filled) == (True, True, 0)
-    exchange.prices[SWAP] = Decimal(47_950)
-    assert (order.status, order.average) == ("filled", 47_900)
-
-
-def test_a_spot_stop_without_the_money_expires(exchange: FakeExchange) -> None:
-    place(exchange)
-    stop = place(exchange, side="sell", kind="stop", quantity=Decimal("0.09"), trigger_price=Decimal(48_000))
-    exchange.main.add("spot", "BTC", Decimal("-0.05"))
-    exchange.prices[SPOT] = Decimal(47_000)
-    assert (stop.status, stop.reason, stop.filled) == ("expired", "INSUFFICIENT_FUNDS", 0)
-
-
-# The door
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"symbol": "NO/USDT"}, "BAD_SYMBOL"),
-        ({"quantity": Decimal("0.000001")}, "MIN_AMOUNT"),
-        ({"quantity": Decimal("0.100001")}, "AMOUNT_STEP"),
-        ({"quantity": Decimal(10_001)}, "MAX_AMOUNT"),
-        ({"kind": "limit", "price": Decimal("49000.001")}, "PRICE_STEP"),
-        ({"kind": "limit", "price": Decimal(0)}, "PRICE_STEP"),
-        ({"quantity": Decimal("0.00009")}, "MIN_NOTIONAL"),
-        ({"quantity": Decimal(1)}, "INSUFFICIENT_FUNDS"),
-        ({"side": "sell"}, "INSUFFICIENT_FUNDS"),
-        ({"client_id": "not allowed"}, "BAD_CLIENT_ID"),
-        ({"symbol": SWAP, "quantity": Decimal(5)}, "INSUFFICIENT_FUNDS"),
-        ({"symbol": SWAP, "reduce_only": True}, "REDUCE_ONLY"),
-        ({"symbol": SWAP, "position_side": "long"}, "POSITION_SIDE"),
-    ],
-)
-def test_orders_that_are_refused_leave_no_trace(exchange, fields, reason) -> None:
-    before = exchange.books()
-    assert refused(exchange, **fields) == reason
-    assert exchange.books() == before
-
-
-def test_rules_may_change_and_a_market_may_close(exchange: FakeExchange) -> None:
-    from dataclasses import replace
-
-    exchange.markets[SPOT] = replace(exchange.markets[SPOT], min_notional=Decimal(6_000))
-    assert refused(exchange) == "MIN_NOTIONAL"
-    exchange.markets[SPOT] = replace(exchange.markets[SPOT], price_band=TENTH, min_notional=Decimal(5))
-    assert refused(exchange, kind="limit", price=Decimal(40_000)) == "PRICE_BAND"
-    exchange.markets[SPOT] = replace(exchange.markets[SPOT], active=False)
-    assert refused(exchange) == "MARKET_CLOSED"
-
-
-@pytest.mark.parametrize(
-    ("policy", "open_again", "ended_again", "much_later"),
-    [
-        (Policy(client_ids="open"), "DUPLICATE", "", ""),
-        (Policy(client_ids="ever"), "DUPLICATE", "DUPLICATE", "DUPLICATE"),
-        (Policy(client_ids="ever", client_id_seconds=7200), "DUPLICATE", "DUPLICATE", ""),
-        (Policy(client_ids="none"), "", "", ""),
-    ],
-)
-def test_among_which_orders_a_client_id_is_unique(
-    exchange, policy, open_again, ended_again, much_later
-) -> None:
-    exchange.policies["spot"] = policy
-
-    def again() -> str:
-        limit = ticket(kind="limit", price=Decimal(40_000), quantity=Decimal("0.01"), client_id="one")
-        placed = exchange.place(exchange.main, limit)
-        return placed.reason if isinstance(placed, Refused) else ""
-
-    def end_all() -> None:
-        for order in exchange.main.open_orders():
-            exchange.cancel(exchange.main, order.id)
-
-    assert again() == ""
-    assert again() == open_again
-    end_all()
-    assert again() == ended_again
-    end_all()
-    exchange.now += 7201
-    assert again() == much_later
 
 
 # Wallets and positions
@@ -425,6 +206,17 @@ def test_an_unclosed_recorded_candle_knows_nothing_of_its_future() -> None:
     whole = source.candles(SPOT, 300, starts, starts + 300)[0]
     fresh = source.candles(SPOT, 300, starts, starts)[0]
     assert (fresh.high, fresh.low, fresh.close) == (whole.open, whole.open, whole.open)
+    assert fresh.volume < whole.volume
+
+
+def test_recorded_prices_go_through_every_candle_in_as_many_parts_as_asked() -> None:
+    source = RecordedPrices(shared_path("data/ohlcv/binance_spot"), "5m", 300, parts=30)
+    starts = source.span(SPOT)[0]
+    (candle,) = source.candles(SPOT, 300, starts, starts + 299.5)[:1]
+    path = list(source.path(SPOT, starts - 1.0, starts + 299.0))
+    assert len(path) == 31
+    assert (path[0], max(path), min(path), path[-1]) == (candle.open, candle.high, candle.low, candle.close)
+    assert source.last(SPOT, starts + 299.0) == candle.close
 
 
 def test_candles_of_prices_set_by_hand_may_have_gaps(exchange: FakeExchange) -> None:
