@@ -43,7 +43,7 @@ def read_problems(finder: Finder, handlers: Sequence[str]) -> list[str]:
         for handler in handlers
         if finder.find(handler.rpartition(".")[0]) is None
     ]
-    starts = {*WHEN_MADE, *(f"ccxt.{exchange}" for exchange in EXCHANGES)}
+    starts = {*WHEN_MADE, *OWN_MODULES.values(), *(f"ccxt.{exchange}" for exchange in EXCHANGES)}
     for path in own_files(finder.root):
         if path.suffix != ".py":
             continue

@@ -13,12 +13,12 @@ SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 
 
 def client_of(fake: FakeBinance, key: str | None = None, **options: Any) -> Any:
-    """Return the client of a key, with a short timeout and nothing else unusual."""
+    """Return the client of a key, as the connectors use it."""
     client = BINANCE(
         {
             "apiKey": key or fake.key,
             "secret": fake.exchange.key(key or fake.key)[1].secret,
-            "timeout": 300,
+            "timeout": 3000,
             "enableRateLimit": False,
             "options": {
                 "defaultType": "spot",

@@ -2,7 +2,7 @@
 
 Each route has its documented limit per key and second; `fake.limits.rules = ()` takes them away for tests
 that don't pace themselves. Position mode is one setting of the account here. Order receipts are final at
-once; cancels may be carried out late (`fake.cancels.delay`).
+once; cancels may be carried out late (`fake.late_cancels.delay`).
 Not simulated, and refused in words: trailing stops, take profit and stop loss attached to an order.
 """
 
@@ -78,9 +78,9 @@ class FakeBybit(Fake):
 
     def routes(self) -> Iterable[Route]:
         self.lookups = Lookups(self.exchange)
-        self.cancels = LateCancels(self.exchange)
+        self.late_cancels = LateCancels(self.exchange)
         yield from Market(self.exchange, self.server_time).routes()
-        yield from Orders(self.exchange, self.cancels).routes()
+        yield from Orders(self.exchange, self.late_cancels).routes()
         yield from self.lookups.routes()
         yield from Positions(self.exchange, self.lookups.stop_kinds).routes()
         yield from AccountRoutes(self.exchange).routes()
@@ -93,7 +93,7 @@ class FakeBybit(Fake):
         return request.headers.get("x-bapi-api-key", "")
 
     def authenticate(self, request: Request, route: Route) -> tuple[Account, Key]:
-        self.cancels.carry_out()
+        self.late_cancels.carry_out()
         now = self.server_time()
         try:
             account, key = self.exchange.key(self.key_of(request))

@@ -18,22 +18,32 @@ from tests.fakes.bybit_words import (
 )
 from tests.fakes.core import FakeExchange
 from tests.fakes.core_accounts import Account
-from tests.fakes.core_values import Order, PositionSide, Refused, Ticket, TimeInForce
+from tests.fakes.core_values import (
+    Direction,
+    MarketType,
+    Order,
+    OrderType,
+    PositionSide,
+    Refused,
+    Ticket,
+    TimeInForce,
+)
 from tests.fakes.late_cancels import LateCancels
 from tests.fakes.matching_checks import refusal
 from tests.fakes.wire import Call, Route
 
 _POSITION_SIDES: dict[str, PositionSide] = {"0": "both", "1": "long", "2": "short"}
 _TIMES_IN_FORCE: dict[str, TimeInForce] = {"GTC": "GTC", "IOC": "IOC", "FOK": "FOK", "PostOnly": "GTC"}
+_DIRECTIONS: dict[str, Direction] = {"1": "rising", "2": "falling"}
 _ATTACHED = ("takeProfit", "stopLoss")
 
 
 class Orders:
     """The handlers; parameters that they don't know are ignored, as the real exchange does."""
 
-    def __init__(self, exchange: FakeExchange, cancels: LateCancels) -> None:
+    def __init__(self, exchange: FakeExchange, late_cancels: LateCancels) -> None:
         self._exchange = exchange
-        self._cancels = cancels
+        self._late_cancels = late_cancels
 
     def routes(self) -> Iterable[Route]:
         for path, name, handler in (
@@ -62,7 +72,7 @@ class Orders:
         category, order = self._named(call)
         if not order.is_open:
             refuse_order(self._exchange, Refused("NOT_OPEN"), category)
-        self._cancels.ask(call.owner, order.id)
+        self._late_cancels.ask(call.owner, order.id)
         return self._receipt(order)
 
     def cancel_all(self, call: Call) -> Any:
@@ -76,7 +86,7 @@ class Orders:
             if wanted in (None, order.symbol) and _of_kind(order, asked.get("orderFilter"))
         ]
         for order in found:
-            self._cancels.ask(call.owner, order.id)
+            self._late_cancels.ask(call.owner, order.id)
         rows = [{"orderId": order_id(order), "orderLinkId": order.client_id} for order in found]
         return envelope({"list": rows, "success": "1"}, self._exchange.now)
 
@@ -117,7 +127,7 @@ class Orders:
                 refuse(self._exchange.now, BAD_PARAMETER, f"{name} at an order is not simulated")
         market = self._choice(asked, "orderType", ("Market", "Limit")) == "Market"
         trigger = self._number(asked, "triggerPrice")
-        kind = ("stop" if market else "stop_limit") if trigger else ("market" if market else "limit")
+        kind: OrderType = ("stop" if market else "stop_limit") if trigger else "market" if market else "limit"
         ticket = Ticket(
             symbol=symbol,
             side="buy" if self._choice(asked, "side", ("Buy", "Sell")) == "Buy" else "sell",
@@ -141,7 +151,7 @@ class Orders:
             refuse(self._exchange.now, BAD_PARAMETER, "params error: reduceOnly must be a boolean")
         return replace(
             ticket,
-            direction={"1": "rising", "2": "falling"}.get(direction) if ticket.trigger_price else None,
+            direction=_DIRECTIONS.get(direction) if ticket.trigger_price else None,
             reduce_only=asked.get("reduceOnly") is True,
             position_side=_POSITION_SIDES.get(str(asked.get("positionIdx", 0)), "both"),
         )
@@ -175,7 +185,7 @@ class Orders:
         if asked.get("orderId"):
             order = self._exchange.order_by_id(call.owner, number_of(str(asked["orderId"])))
         elif asked.get("orderLinkId"):
-            market = "spot" if category == "spot" else "swap"
+            market: MarketType = "spot" if category == "spot" else "swap"
             order = self._exchange.order_by_client_id(call.owner, str(asked["orderLinkId"]), market)
         else:
             refuse(self._exchange.now, BAD_PARAMETER, "params error: orderId or orderLinkId is required")

@@ -3,12 +3,13 @@
     fake.faults.on("create_order", lost())              # the next one: executed, but no reply ever comes
     fake.faults.on("create_order", reset_before(), call=2)
     fake.faults.on("*", answered(502, HTML, executed=False), times=None)     # everything, until clear()
+    fake.faults.on("positions", altered(lambda rows: []))    # a position query that comes back empty
 
 What goes wrong inside the matching (partial fills, late fills, overfills, repeated trades, orders that
 look-ups don't see yet) is set on the exchange: `liquidity`, `force_fill`, `repeat_trade`, `hidden_reads`,
 `visibility_delay`. A refused connection is `fake.server.refusing()`, a wrong clock `Faults.skew`, a dead key
-`FakeExchange.revoke`, another limit of the
-rate a `Rule` in `fake.limits.rules`.
+`FakeExchange.revoke`, another limit a `Rule` in `fake.limits.rules`. What happens at the exchange while a
+call is on its way (a fill that wins the race against a cancel) is done by `fake.watch`.
 """
 
 import json

@@ -74,6 +74,11 @@ class Server:
         finally:
             self.start()
 
+    @property
+    def connections(self) -> int:
+        """How many connections were made since it listens."""
+        return self._listener.made if self._listener else 0
+
     def ports(self) -> dict[str, int]:
         return dict.fromkeys(self.fake.hosts, self.port)
 
@@ -118,11 +123,13 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.made = 0
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
 
     def opened(self, connection: socket.socket) -> None:
         with self._lock:
+            self.made += 1
             self._connections.add(connection)
 
     def closed(self, connection: socket.socket) -> None:

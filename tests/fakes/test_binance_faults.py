@@ -1,7 +1,7 @@
 """What ccxt makes of the fake Binance's refusals, limits, clocks, and of calls that go wrong."""
 
-import time
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from tests.fakes.binance import FakeBinance
 from tests.fakes.binance_client import BINANCE, SPOT, SWAP, client_ids, client_of, errors
 from tests.fakes.core_accounts import Key
 from tests.fakes.faults import (
+    altered,
     answered,
     banned,
     html_body,
@@ -121,9 +122,10 @@ LIMIT = (SPOT, "limit", "buy", 0.001, 40_000, {"clientOrderId": "cts-1"})
 )
 def test_what_ccxt_makes_of_a_create_that_goes_wrong(fake, client, fault, error, placed) -> None:
     fake.faults.on("create_order", fault)
+    client.timeout = 300
     with pytest.raises(error):
         client.create_order(*LIMIT)
-    time.sleep(0.02)
+    client.timeout = 3000
     assert client_ids(fake) == ["cts-1"] * placed
     if placed:
         assert client.fetch_order(None, SPOT, {"clientOrderId": "cts-1"})["status"] == "open"
@@ -149,13 +151,14 @@ def test_ccxt_makes_an_order_without_id_of_a_null_body(fake, client) -> None:
 def test_a_cancel_whose_reply_is_lost_has_canceled(fake, client) -> None:
     client.create_order(*LIMIT)
     fake.faults.on("cancel_order", lost())
+    client.timeout = 300
     with pytest.raises(errors.RequestTimeout):
         client.cancel_order(None, SPOT, {"clientOrderId": "cts-1"})
     assert client.fetch_order(None, SPOT, {"clientOrderId": "cts-1"})["status"] == "canceled"
 
 
 def test_the_demo_environment_is_there_too(fake) -> None:
-    client = BINANCE({"apiKey": fake.key, "secret": fake.secret, "timeout": 300, "enableRateLimit": False})
+    client = BINANCE({"apiKey": fake.key, "secret": fake.secret, "timeout": 3000, "enableRateLimit": False})
     client.options["fetchMarkets"] = {"types": ["spot", "linear"]}
     client.enable_demo_trading(True)
     assert client.create_order(SWAP, "market", "buy", 0.01)["status"] == "closed"
@@ -165,3 +168,23 @@ def test_the_demo_environment_is_there_too(fake) -> None:
 def test_an_unknown_address_is_not_found(fake) -> None:
     assert requests.get("https://api.binance.com/api/v3/nothing", verify=True, timeout=1).status_code == 404
     assert requests.get("https://fapi.binance.com/api/v3/time", verify=True, timeout=1).status_code == 404
+
+
+def test_a_fill_may_win_the_race_against_a_cancel(fake, client) -> None:
+    client.create_order(*LIMIT)
+
+    def fills_before(route: str, _: object) -> None:
+        if route == "cancel_order":
+            fake.exchange.prices[SPOT] = Decimal(39_000)
+
+    fake.watch = fills_before
+    with pytest.raises(errors.OrderNotFound, match="-2011"):
+        client.cancel_order(None, SPOT, {"clientOrderId": "cts-1"})
+    assert client.fetch_order(None, SPOT, {"clientOrderId": "cts-1"})["status"] == "closed"
+
+
+def test_a_position_query_may_come_back_empty(fake, client) -> None:
+    client.create_order(SWAP, "market", "buy", 0.1)
+    fake.faults.on("positions", altered(lambda _: []))
+    assert client.fetch_positions([SWAP]) == []
+    assert len(client.fetch_positions([SWAP])) == 1

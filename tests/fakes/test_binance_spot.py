@@ -33,7 +33,7 @@ def test_trading_rules_are_those_of_the_exchange(fake, client) -> None:
 
 
 def test_everything_that_ccxt_loads_by_default_is_there(fake) -> None:
-    client = BINANCE({"apiKey": fake.key, "secret": fake.secret, "timeout": 300})
+    client = BINANCE({"apiKey": fake.key, "secret": fake.secret, "timeout": 3000})
     client.options["fetchMargins"] = True
     client.options["fetchCurrencies"] = True
     assert SPOT in client.load_markets()

@@ -24,6 +24,7 @@ from tests.fakes.faults import (
     reset_before,
     swallowed,
 )
+from tests.fakes.limits import Rule
 from tests.fakes.server import served
 
 NAME = "BTC-USDT"
@@ -189,6 +190,18 @@ def test_the_sixth_look_up_within_a_second_is_refused_inside_a_200(fake, client)
     buy(client)
     moment += 1.1
     assert len(client.fetch_positions([SWAP])) == 1
+
+
+def test_an_address_that_asks_too_often_gets_429(fake, client) -> None:
+    fake.limits.rules = (Rule(name="address", limit=2, seconds=10.0, counts="requests", group="market"),)
+    moment = time.time() + 60
+    fake.wire_clock = lambda: moment
+    for _ in range(2):
+        client.fetch_time()
+    assert refused("DDoSProtection", client.fetch_time) == 429
+    assert client.last_response_headers["Retry-After"] == "10"
+    fake.wire_clock = lambda: moment + 11
+    client.fetch_time()
 
 
 def test_limits_that_are_forced_and_a_banned_address(fake, client) -> None:

@@ -142,7 +142,7 @@ def test_cancel_all_takes_one_symbol_or_the_whole_category(client) -> None:
 
 def test_a_late_cancel_lets_the_order_fill_meanwhile(fake, client) -> None:
     fake.exchange.now = 1_800_000_000.0
-    fake.cancels.delay = 1.0
+    fake.late_cancels.delay = 1.0
     client.create_order(SWAP, "limit", "buy", 0.01, 49_000, {"clientOrderId": "c-2"})
     client.cancel_order(None, SWAP, {"orderLinkId": "c-2"})
     assert found(client, "c-2")["status"] == "open"

@@ -65,9 +65,7 @@ def nothing_is_lost(floor: Floor) -> None:
     for order in floor.theirs():
         if order.external:
             continue
-        assert order.client_id.lower() in stored, (
-            f"{order.client_id} was acknowledged and is not in the books"
-        )
+        assert order.client_id.lower() in stored, f"{order.client_id} is not in the books"
         trades = sum((trade.quantity for trade in order.trades if not trade.echo), Decimal(0))
         assert stored[order.client_id.lower()].filled == trades
 

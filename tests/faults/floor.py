@@ -1,7 +1,7 @@
-"""A trading floor for fault scenarios: real flows, connectors and ccxt classes, a fake exchange on the wire.
+"""A trading floor for fault scenarios: real flows and connectors, real ccxt, a fake exchange on the wire.
 
-Stores are in memory; time is one virtual clock for the engine, the exchange and every client, so that a minute
-of waiting takes no time. What outlives a process (stores, exchange) is kept apart from what does not.
+Stores are in memory; time is one virtual clock for engine, exchange and every client, so that a minute of
+waiting takes no time. What outlives a process (stores, exchange) is kept apart from what does not.
 """
 
 from collections.abc import Callable, Iterator, Sequence

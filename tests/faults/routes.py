@@ -39,6 +39,14 @@ def _binance(**own: Any) -> Words:
     )
 
 
+def _pionex(code: str) -> dict[str, Any]:
+    return {"result": False, "code": code, "message": "", "timestamp": 1}
+
+
+def _orangex(code: int) -> dict[str, Any]:
+    return {"id": "1", "jsonrpc": "2.0", "error": {"code": code, "message": ""}}
+
+
 WORDS: Mapping[tuple[str, str], Words] = {
     ("binance", "swap"): _binance(
         create="futures_create_order",

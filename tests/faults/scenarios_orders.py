@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.codec import to_plain
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.errors import Retryable, VenueRejected
 from chalicelib.flows.cancel_orders import cancel_open_orders
-from tests.exchanges.paper_world import approved
+from tests.exchanges.paper_world import an_order, approved
 from tests.fakes import faults
 from tests.fakes.core_values import Order as Theirs
 from tests.faults.checks import four_checks, held
@@ -123,7 +124,7 @@ def resting(floor: Floor, share: str = "0.4") -> tuple[Order, Theirs]:
             return getattr(real, name)
 
         def create_order(self, wish: Any, now: float) -> Any:
-            limit = replace(wish.order, type="limit", price=D(40_000))
+            limit = replace(wish.order, type="limit", price=D(49_800))
             return real.create_order(approved(limit), now)
 
     before = floor.wrap
@@ -227,13 +228,13 @@ def overfill(floor: Floor, words: Words, _: str) -> str:
     return "alarm, the exchange's figure wins"
 
 
-@scenario(25, "below step, below minimum notional, too precise", ("step", "notional", "amount"))
+@scenario(25, "below step, below minimum notional, too precise", ("precise", "notional", "amount"))
 def refused_here(floor: Floor, words: Words, what: str) -> str:
+    if what == "notional":
+        return _too_small(floor, words)
     venue = floor.accounts.venue(floor.connection)
     market = floor.feed.markets((floor.symbol,))[floor.symbol]
-    quantity = {"step": D("0.0123456789"), "notional": market.amount_step, "amount": market.amount_step / 2}[
-        what
-    ]
+    quantity = D("0.0123456789") if what == "precise" else market.amount_step / 2
     order = replace(_an_order(floor), quantity=quantity)
     with pytest.raises(VenueRejected):
         venue.create_order(approved(order), floor.now)
@@ -242,9 +243,20 @@ def refused_here(floor: Floor, words: Words, what: str) -> str:
     return "refused here, no call"
 
 
-def _an_order(floor: Floor) -> Order:
-    from tests.exchanges.paper_world import an_order
+def _too_small(floor: Floor, words: Words) -> str:
+    """Let the account afford less than the least order: its size is refused before an intent exists."""
+    engine = floor.tables.engines[floor.subject]
+    poor = replace(floor.connection, position_cost=D("0.0001"))
+    floor.tables.engines[floor.subject] = replace(engine, settings=to_plain(poor))
+    (outcome,) = floor.execute(floor.signal()).values()
+    assert outcome in ("BELOW_MIN_NOTIONAL", "BELOW_MIN_AMOUNT", "MAX_EXPOSURE"), outcome
+    assert created(floor, words) == 0
+    assert floor.orders() == ()
+    four_checks(floor)
+    return "refused here, no call"
 
+
+def _an_order(floor: Floor) -> Order:
     return replace(an_order(), symbol=floor.symbol, connection_id=floor.connection.connection_id)
 
 

@@ -88,7 +88,7 @@ def test_the_same_wish_again_completes_what_died_before_the_credentials() -> Non
         ({"credentials": {"api_key": CANARY}}, Rejected),
         ({"credentials": {**GIVEN, "secret": [CANARY]}}, Rejected),
         ({"credentials": GIVEN, "symbols": ["NOPE/USDT"]}, Rejected),
-        ({"credentials": GIVEN, "mode": "live"}, Rejected),
+        ({"credentials": GIVEN, "mode": "testnet", "exchange": "pionex"}, Rejected),
         ({"credentials": GIVEN, "colour": CANARY}, Rejected),
     ],
 )

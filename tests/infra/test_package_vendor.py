@@ -1,5 +1,6 @@
 """The slim exchange library: what the exchanges in use can import, and nothing else."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,8 +11,10 @@ from zipfile import ZipFile
 import pytest
 
 from chalicelib.errors import UsageError
-from chalicelib.exchanges import ccxt_public
+from chalicelib.exchanges.ccxt_loader import OWN_MODULES
+from chalicelib.exchanges.quirks import QUIRKS
 from infra import vendor
+from tests.infra.small_package import REPOSITORY
 
 WHEEL = {
     "ccxt/__init__.py": b"from ccxt import async_support\n",
@@ -94,11 +97,55 @@ def test_a_wheel_is_written_with_its_license_in_place_of_the_last_one(tmp_path):
     assert not (out / "ccxt" / "async_support").exists()
 
 
-def test_the_exchanges_are_those_of_the_market_feed():
-    assert vendor.EXCHANGES == ccxt_public.EXCHANGES
+def test_what_our_own_classes_reach_in_the_base_class_stays():
+    module = b"from ccxt.base.exchange import Exchange\nclass own(Exchange):\n    pass\n"
+    calling = module + b"    def sign(self):\n        return self.wrapped()\n"
+    assert set(vendor.slim(WHEEL, [], {"chalicelib/exchanges/own.py": module})) == BASE
+    assert set(vendor.slim(WHEEL, [], {"chalicelib/exchanges/own.py": calling})) == BASE | KECCAK
 
 
-def test_the_real_exchanges_load_from_the_slim_library_alone(tmp_path):
+def test_a_module_that_ours_import_and_the_wheel_lacks_is_named():
+    with pytest.raises(UsageError, match=r"exchanges/own\.py imports ccxt\.base\.gone"):
+        vendor.slim(WHEEL, [], {"chalicelib/exchanges/own.py": b"from ccxt.base.gone import name\n"})
+
+
+def test_the_exchanges_are_those_that_are_traded_on():
+    assert {*vendor.EXCHANGES, *OWN_MODULES} == QUIRKS.keys()
+    own = vendor.own_modules(REPOSITORY)
+    assert {f"{module.replace('.', '/')}.py" for module in OWN_MODULES.values()} <= own.keys()
+
+
+SIGN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from chalicelib.exchanges.ccxt_loader import load_exchange_class
+signed = {}
+token = {"token": "granted", "expires": 1e12}
+for name, (path, api) in json.loads(sys.argv[2]).items():
+    client = load_exchange_class(name)({"apiKey": "key", "secret": "secret"})
+    client.options["accessToken"] = token
+    signed[name] = client.sign(path, api, "POST", {"symbol": "BTCUSDT"})
+files = [m.__file__ for n, m in sys.modules.items() if n.startswith("ccxt.") and m.__file__]
+print(json.dumps({"signed": signed, "files": files}))
+"""
+ORDERS = {
+    "binance": ("order", ["private"]),
+    "bybit": ("v5/order/create", ["private"]),
+    "bingx": ("trade/order", ["swap", "v2", "private"]),
+    "pionex": ("api/v1/trade/order", ["private"]),
+    "orangex": ("private/buy", ["private"]),
+}
+PROOFS = {
+    "binance": "signature=",
+    "bybit": "X-BAPI-SIGN",
+    "bingx": "signature=",
+    "pionex": "PIONEX-SIGNATURE",
+    "orangex": "bearer granted",
+}
+"""What the exchange knows a signed request by."""
+
+
+def test_the_real_exchanges_sign_requests_with_the_slim_library_alone(tmp_path):
     spec = find_spec("ccxt")
     assert spec is not None
     assert spec.origin is not None
@@ -107,17 +154,16 @@ def test_the_real_exchanges_load_from_the_slim_library_alone(tmp_path):
     files = {path for part in parts for path in (site / "ccxt").glob(part)}
     wheel = _zipped(tmp_path, {path.relative_to(site).as_posix(): path.read_bytes() for path in files})
     slim = tmp_path / "slim"
-    vendor.write(wheel, "9", slim)
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from chalicelib.exchanges.ccxt_public import EXCHANGES, load_exchange_class\n"
-        "for exchange in EXCHANGES: assert load_exchange_class(exchange)({}).describe()['id'] == exchange\n"
-        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('ccxt.') and m.__file__))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(slim)], capture_output=True, text=True, check=True)
-    loaded = done.stdout.split()
-    assert len(loaded) >= 2 * len(vendor.EXCHANGES)
-    assert all(name.startswith(str(slim)) for name in loaded)
+    vendor.write(wheel, "9", slim, own=vendor.own_modules(REPOSITORY))
+    command = [sys.executable, "-c", SIGN, str(slim), json.dumps(ORDERS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["signed"].keys() == QUIRKS.keys()
+    for name, request in answer["signed"].items():
+        assert PROOFS[name] in json.dumps(request), name
+    assert len(answer["files"]) >= 2 * len(vendor.EXCHANGES)
+    assert all(name.startswith(str(slim)) for name in answer["files"])
 
 
 def _zipped(folder: Path, files: Mapping[str, bytes]) -> Path:

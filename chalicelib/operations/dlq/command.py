@@ -1,4 +1,4 @@
-"""The command `cts dlq`: what ran out of deliveries or waits for a decision, and the two decisions there are."""
+"""The command `cts dlq`: what ran out of deliveries or waits for a decision, and the decisions there are."""
 
 from __future__ import annotations
 
