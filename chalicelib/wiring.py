@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.paper import PaperLedger
     from chalicelib.domain.rate_limit import LimitStore
     from chalicelib.exchanges.accounts import Accounts
-    from chalicelib.exchanges.venue import Rules
+    from chalicelib.exchanges.rule_book import Rules
     from chalicelib.flows.world import (
         ConnectionStore,
         CredentialStore,

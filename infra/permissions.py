@@ -177,6 +177,21 @@ _CREDENTIALS = (
     _items("connections", "ConditionCheckItem", OWN_KEY),
 )
 
+# Looks at what died in a queue, gives it back to others' eyes, removes it, or sends it to its queue again.
+_DEAD_LETTERS = tuple(
+    grant
+    for name, dead in (
+        ("market-tick", "market-tick-dlq"),
+        ("decision-tick", "decision-tick-dlq"),
+        ("realtime-tick", "realtime-tick-dlq"),
+        ("execute-signals.fifo", "execute-signals-dlq.fifo"),
+    )
+    for grant in (
+        _on(queue(dead), "sqs", "ChangeMessageVisibility DeleteMessage ReceiveMessage"),
+        _sends(name),
+    )
+)
+
 FUNCTIONS: Mapping[str, Function] = {
     "heartbeat": Function(
         "chalicelib.triggers.heartbeat.heartbeat",
@@ -243,6 +258,7 @@ FUNCTIONS: Mapping[str, Function] = {
             _items("engines", "DeleteItem"),
             _items("connections", "DeleteItem PutItem"),
             *_CREDENTIALS,
+            *_DEAD_LETTERS,
             _objects(INDICATIONS, "DeleteObject"),
             _objects(LADDER, "DeleteObject"),
             _query("orders", "by_time"),

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.ids import digest
 from chalicelib.domain.rate_limit import LimitKey, LimitStore
-from chalicelib.errors import VenueUnauthorized
-from chalicelib.exchanges.gate import RATE_LIMITS, SharedGate
+from chalicelib.errors import Retryable, VenueNotSent, VenueUnauthorized
+from chalicelib.exchanges.gate import RATE_LIMITS, Gate, SharedGate
+from chalicelib.exchanges.quirks import QUIRKS
 from chalicelib.exchanges.venue import ExchangeVenue, exchange_venue
 
 if TYPE_CHECKING:
     from chalicelib.domain.connection import Connection
     from chalicelib.domain.credentials import Credentials
-    from chalicelib.exchanges.venue import Rules
+    from chalicelib.exchanges.rule_book import Rules
 
 CREDENTIALS_SECONDS = 300.0
 """How old credentials may get: after they were replaced, containers follow within this time."""
@@ -31,8 +32,37 @@ class _Account:
 
     credentials: Credentials
     read_at: float
-    gate: SharedGate
+    gate: Gate
     memory: dict[str, Any] = field(default_factory=dict)
+
+
+class AddressedGate:
+    """The gate of a key at an exchange that counts all requests of an address, public ones too."""
+
+    def __init__(self, gate: Gate, address: Rules) -> None:
+        self._gate = gate
+        self._address = address
+
+    def admit(self, weight: int = 1) -> None:
+        """Wait for the next free moment of both; VenueNotSent if there is none soon."""
+        self._gate.admit(weight)
+        try:
+            self._address.wait(weight)
+        except Retryable as error:
+            raise VenueNotSent(str(error), "RATE_LIMIT") from error
+
+    def succeeded(self) -> None:
+        """Tell that the exchange answered."""
+        self._gate.succeeded()
+
+    def failed(self) -> None:
+        """Tell of a request without an answer."""
+        self._gate.failed()
+
+    def limited(self, retry_after: float | None, banned: bool) -> None:
+        """Tell of a 429 or 418: it holds for the address as well."""
+        self._gate.limited(retry_after, banned)
+        self._address.hold()
 
 
 class Accounts:
@@ -63,18 +93,19 @@ class Accounts:
 
     def venue(self, connection: Connection) -> ExchangeVenue:
         """Return the venue of a connection; VenueUnauthorized if no credentials are stored for it."""
+        rules = self._rules(connection.feed)
         with self._lock:
-            account = self._account(connection)
+            account = self._account(connection, rules)
         return exchange_venue(
             connection,
             lambda: account.credentials,
             account.gate,
-            self._rules(connection.feed),
+            rules,
             account.memory,
             self._prepare,
         )
 
-    def _account(self, connection: Connection) -> _Account:
+    def _account(self, connection: Connection, rules: Rules) -> _Account:
         place = (connection.tenant, connection.connection_id, connection.feed)
         now = self._clock()
         known = self._accounts.get(place)
@@ -89,7 +120,10 @@ class Accounts:
         if known is not None and known.credentials == credentials:
             known.read_at = now
             return known
-        account = _Account(credentials, now, self._gate(connection, credentials))
+        gate: Gate = self._gate(connection, credentials)
+        if QUIRKS[connection.exchange].limit_by_address:
+            gate = AddressedGate(gate, rules)
+        account = _Account(credentials, now, gate)
         self._accounts[place] = account
         return account
 

@@ -14,14 +14,13 @@ from chalicelib.domain.timeframes import timeframe_name
 from chalicelib.errors import Retryable, UsageError
 from chalicelib.exchanges.ccxt_loader import load_exchange_class as load_exchange_class
 from chalicelib.exchanges.ccxt_values import lay, market_of, ticker_of
-from chalicelib.exchanges.pace import GatedPace, Pace
+from chalicelib.exchanges.pace import Pace
 from chalicelib.exchanges.public_client import public_client as _new_client
 from chalicelib.exchanges.public_client import translated
 from chalicelib.exchanges.quirks import QUIRKS, quirks_of
 
 if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
-    from chalicelib.exchanges.pace import Gate
 
 EXCHANGES = tuple(QUIRKS)
 REQUESTS_PER_SECOND = {exchange: quirks.requests_per_second for exchange, quirks in QUIRKS.items()}
@@ -54,12 +53,10 @@ class PublicFeed:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         testnet: bool = False,
-        gate: Gate | None = None,
     ) -> None:
         """Take an exchange of `EXCHANGES`; `prepare` gets each new ccxt client (adapters, addresses).
 
-        `testnet`: the prices and rules of its test network, by which orders there are judged. `gate`: what
-        requests pass instead of a pace of their own, where public and private ones share one limit (Pionex).
+        `testnet`: the prices and rules of its test network, by which orders there are judged.
         """
         self._quirks = quirks_of(exchange)
         if testnet and not self._quirks.testnet:
@@ -68,8 +65,7 @@ class PublicFeed:
         self._exchange = exchange
         self._prepare = prepare
         self._clock = clock
-        pace = Pace(REQUESTS_PER_SECOND[exchange], sleep, clock)
-        self._pace = pace if gate is None else GatedPace(gate, exchange)
+        self._pace = Pace(REQUESTS_PER_SECOND[exchange], sleep, clock)
         self._lock = threading.Lock()
         self._clients: dict[MarketType, Any] = {}
         self._rules_due: dict[MarketType, float] = {}
@@ -83,6 +79,14 @@ class PublicFeed:
     def rules_client(self, market_type: MarketType) -> Any:
         """Return the ccxt client that holds the trading rules; venues share them."""
         return self._client(market_type)
+
+    def wait(self, weight: int) -> None:
+        """Wait for the next free moment of this address; Retryable while the exchange holds it off."""
+        self._pace.wait(weight)
+
+    def hold(self) -> None:
+        """Let no request of this address through for a while."""
+        self._pace.hold()
 
     def outdated(self, market_type: MarketType) -> None:
         """Read the trading rules anew at the next question, at most once a minute: orders were refused."""

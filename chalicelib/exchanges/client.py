@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from chalicelib.errors import VenueError, VenueNotSent
-from chalicelib.exchanges.ccxt_loader import load_exchange_class
+from chalicelib.exchanges.ccxt_loader import OWN_MODULES, load_exchange_class
 from chalicelib.exchanges.translate import Attempt, Call, Reply, is_limited, never_arrived, translated
 
 if TYPE_CHECKING:
@@ -193,9 +193,11 @@ def private_client(access: Access, credentials: Credentials, gate: Gate) -> Priv
         }
     )
     client.has["fetchCurrencies"] = False
-    # Texts instead of floats, into the exchange and out of it: 1e-05 is no amount.
-    client.number = str
-    client.parse_to_numeric = client.number_to_string
+    if quirks.exchange not in OWN_MODULES:
+        # Texts instead of floats, into the exchange and out of it: 1e-05 is no amount. Our own classes send
+        # texts anyhow.
+        client.number = str
+        client.parse_to_numeric = client.number_to_string
     if quirks.own_clock:
         client.nonce = lambda: client.milliseconds() - int(client.options["timeDifference"])
     if access.testnet:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chalicelib.errors import VenueRejected
 
 if TYPE_CHECKING:
-    from chalicelib.domain.market import Market
+    from chalicelib.domain.market import Market, MarketType
     from chalicelib.domain.order import Order
     from chalicelib.exchanges.quirk_types import Quirks
 
@@ -57,9 +57,9 @@ def wish_of(order: Order, market: Market, quirks: Quirks, last: Decimal | None =
     )
 
 
-def buys_by_cost(order: Order, market: Market, quirks: Quirks) -> bool:
+def buys_by_cost(order: Order, market_type: MarketType, quirks: Quirks) -> bool:
     """Tell whether the exchange takes an amount of quote currency for this order."""
-    return order.type == "market" and order.side == "buy" and market.type in quirks.cost_buys
+    return order.type == "market" and order.side == "buy" and market_type in quirks.cost_buys
 
 
 def text_of(value: Decimal) -> str:
@@ -81,7 +81,7 @@ def _parameters(order: Order, market: Market, quirks: Quirks, last: Decimal | No
         # Direction follows from the side: a sell triggers as the price falls, a buy as it rises.
         params["stopLossPrice"] = text_of(order.trigger_price)
         params.update(quirks.stop_parameters)
-    if buys_by_cost(order, market, quirks):
+    if buys_by_cost(order, market.type, quirks):
         params["cost"] = _cost(order, market, last)
     return params
 

@@ -3,22 +3,14 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
-from chalicelib.errors import Retryable, VenueNotSent
+from chalicelib.errors import Retryable
 
 PAUSE_AFTER_LIMIT = 60.0
 """Seconds without any call after the exchange said that its rate limit is reached."""
 
 WINDOW = 1.05
 """Seconds that count as one: requests do not arrive as evenly as they are sent."""
-
-
-class Gate(Protocol):
-    """The part of a key's gate that public requests pass too."""
-
-    def admit(self, weight: int = 1) -> None: ...
-    def limited(self, retry_after: float | None, banned: bool) -> None: ...
 
 
 class Pace:
@@ -63,22 +55,3 @@ class Pace:
         """Let no request through for a while."""
         with self._lock:
             self._closed_until = self._clock() + PAUSE_AFTER_LIMIT
-
-
-class GatedPace:
-    """The pace of public requests that share their limit with private ones: they pass the same gate."""
-
-    def __init__(self, gate: Gate, exchange: str) -> None:
-        self._gate = gate
-        self._exchange = exchange
-
-    def wait(self, weight: int = 1) -> None:
-        """Wait for the next free moment; Retryable if there is none soon."""
-        try:
-            self._gate.admit(weight)
-        except VenueNotSent as error:
-            raise Retryable(f"{self._exchange}: {error}") from error
-
-    def hold(self) -> None:
-        """Let no request through for a while."""
-        self._gate.limited(PAUSE_AFTER_LIMIT, False)

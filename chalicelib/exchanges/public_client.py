@@ -12,7 +12,7 @@ from chalicelib.exchanges.quirks import quirks_of
 
 if TYPE_CHECKING:
     from chalicelib.domain.market import MarketType
-    from chalicelib.exchanges.pace import GatedPace, Pace
+    from chalicelib.exchanges.pace import Pace
 
 TIMEOUT = 10.0
 _MARKET_KINDS: Mapping[MarketType, str] = {"spot": "spot", "swap": "linear"}
@@ -49,7 +49,7 @@ def _json_only(fetch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def translated(exchange: str, pace: Pace | GatedPace | None) -> Iterator[None]:
+def translated(exchange: str, pace: Pace | None) -> Iterator[None]:
     """Turn what ccxt raises into our errors: reading public data again is always safe."""
     errors = ccxt_errors()
     try:

@@ -43,7 +43,7 @@ BINANCE = Quirks(
         RATE_LIMIT="-1003 -1015",
         BUSY="-1008",
         UNKNOWN="-1000 -1001 -1006 -1007",
-        REJECTED="-2010 -2020 -2021 -2027 -2028 -4028 -4047 -4048 -4061 -4067 -4068",
+        REJECTED="-1100 -2010 -2020 -2021 -2027 -2028 -4028 -4047 -4048 -4061 -4067 -4068 -5022",
     ),
     messages=(
         ("duplicate order sent", "DUPLICATE"),
@@ -110,7 +110,7 @@ BYBIT = Quirks(
         NOT_MODIFIED="110025 110026 110027 110043",
         INSUFFICIENT_FUNDS="110004 110006 110007 110012 110014 110044 110045 110051 110052 110053 131001 "
         "170033 170131",
-        BAD_SYMBOL="10029 170121 170151 170157",
+        BAD_SYMBOL="10029 110074 170121 170151 170157",
         INVALID_ORDER="35015 110003 110094 170124 170132 170133 170134 170135 170136 170137 170140 170148 "
         "170192 170193 170194 170371 170372 3100116",
         REDUCE_ONLY="110017",
@@ -120,7 +120,11 @@ BYBIT = Quirks(
         # 10014 says "duplicate request", not which; 170146 is a time-out that ccxt calls a wrong order.
         UNKNOWN="10000 10014 10016 131003 170001 170007 170032 170146 170147 170149 170150 170234",
     ),
-    messages=(("qty invalid", "INVALID_ORDER"), ("price invalid", "INVALID_ORDER")),
+    messages=(
+        ("qty invalid", "INVALID_ORDER"),
+        ("price invalid", "INVALID_ORDER"),
+        ("limit allowed", "INVALID_ORDER"),
+    ),
     code_field=("retCode",),
     message_field=("retMsg",),
     order_parameters={
@@ -166,13 +170,14 @@ BINGX = Quirks(
     client_ids=r"[a-z0-9_-]{1,40}",
     codes=codes(
         DUPLICATE="101481 109201",
-        NOT_FOUND="80016 80017 109421",
+        NOT_FOUND="80016 80017 109414 109421",
         ENDED="80018",
         INSUFFICIENT_FUNDS="80012 100202 101204",
         BAD_SYMBOL="100490 109418 109425",
-        INVALID_ORDER="101400 110425",
-        REDUCE_ONLY="101205 101290",
+        INVALID_ORDER="101211 101400 110400 110425",
+        REDUCE_ONLY="101205 101290 110424",
         UNAUTHORIZED="401 403 100001 100004 100412 100413 100414 100419",
+        REJECTED="101209 101215 101414 110411 110412 110413 110414",
         CLOCK_SKEW="100421",
         RATE_LIMIT="418 429 100410",
         UNKNOWN="500 504 100500 100503 109500 110500",
@@ -208,6 +213,7 @@ BINGX = Quirks(
 
 PIONEX = Quirks(
     exchange="pionex",
+    limit_by_address=True,
     market_types=frozenset({"spot", "swap"}),
     requests_per_second=8.0,
     client_ids=r"[A-Za-z0-9-]{1,64}",
@@ -243,11 +249,17 @@ PIONEX = Quirks(
 
 ORANGEX = Quirks(
     exchange="orangex",
+    limit_by_address=True,
     market_types=frozenset({"swap"}),
     requests_per_second=5.0,
     client_ids=r"[.A-Z:/a-z0-9_-]{1,36}",
     codes=codes(
-        BAD_SYMBOL="5001",
+        # Where nothing was seen, the codes are those of BTCEX, whose interface this is.
+        NOT_FOUND="5002",
+        ENDED="5004",
+        INSUFFICIENT_FUNDS="5907",
+        BAD_SYMBOL="5001 5003",
+        INVALID_ORDER="5007 5013 5014 5119 5135",
         UNAUTHORIZED="2033 10000",
         REJECTED="1000 1001 8000",
         UNKNOWN="9999",

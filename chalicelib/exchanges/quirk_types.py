@@ -131,6 +131,9 @@ class Quirks:
     declared_weights: bool = False
     """What is not in `weights` weighs what the class declares: our own classes know it."""
 
+    limit_by_address: bool = False
+    """Whether public and private requests of one address share a limit, beside that of the key."""
+
     cool_down: float = 0.0
     """Seconds without any request after a limit was reached, if the exchange names less or nothing."""
 

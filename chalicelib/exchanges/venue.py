@@ -6,21 +6,17 @@ made anew per invocation, while its client stays warm. Raises only the VenueErro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.domain.market import split_symbol
 from chalicelib.domain.order import TERMINAL, Order, VenueOrder
 from chalicelib.domain.venue import KeyPermissions
 from chalicelib.errors import (
     OrderNotFound,
-    Retryable,
-    UsageError,
     VenueError,
-    VenueNotSent,
     VenueRejected,
     VenueUnknown,
 )
@@ -29,6 +25,8 @@ from chalicelib.exchanges.key_permissions import READERS
 from chalicelib.exchanges.lookup import Lookup, complete
 from chalicelib.exchanges.order_parameters import Wish, buys_by_cost, wish_of
 from chalicelib.exchanges.quirks import require
+from chalicelib.exchanges.rule_book import RuleBook
+from chalicelib.exchanges.rule_book import Rules as Rules
 from chalicelib.exchanges.venue_lists import funding_payments, holdings, open_orders, positions
 from chalicelib.exchanges.venue_settings import configure
 from chalicelib.exchanges.venue_values import (
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from chalicelib.domain.approval import ApprovedOrder
     from chalicelib.domain.connection import Connection
     from chalicelib.domain.credentials import Credentials
-    from chalicelib.domain.market import Market, MarketType, Ticker
     from chalicelib.domain.venue import (
         Abilities,
         Balance,
@@ -58,18 +55,6 @@ T = TypeVar("T")
 
 CLOCK_SECONDS = 600.0
 """How long a comparison of the clocks is good for."""
-
-
-class Rules(Protocol):
-    """The part of a market feed that a venue needs."""
-
-    def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]: ...
-    def tickers(self, symbols: Sequence[str], now: float) -> Mapping[str, Ticker]: ...
-    def rules_client(self, market_type: MarketType) -> Any:
-        """Return the public ccxt client that holds the present trading rules."""
-
-    def outdated(self, market_type: MarketType) -> None:
-        """Hear that the trading rules may have changed; they are read again, at most once a minute."""
 
 
 class ExchangeVenue:
@@ -87,7 +72,7 @@ class ExchangeVenue:
         self._type = connection.market_type
         self._quirks = require(connection.exchange, self._type, connection.mode)
         self._make = client
-        self._rules = rules
+        self._book = RuleBook(rules, self._type)
         self._memory = memory
         self._quote = split_symbol(connection.symbols[0])[1]
 
@@ -99,18 +84,24 @@ class ExchangeVenue:
     def create_order(self, approved: ApprovedOrder, now: float) -> VenueOrder:
         """Send an order; fills are what the reply or a question for the trades tells of."""
         order = approved.order
-        market = self._market(order.symbol)
-        by_cost = buys_by_cost(order, market, self._quirks)
-        last = self._last_price(order.symbol, now) if by_cost and order.price is None else None
+        market = self._book.market(order.symbol)
+        by_cost = buys_by_cost(order, self._type, self._quirks)
+        last = self._book.last_price(order.symbol, now) if by_cost and order.price is None else None
         wish = wish_of(order, market, self._quirks, last)
         client = self._client()
         try:
             raw, seen = client.ask("create", lambda ccxt: self._created(ccxt, wish, order, now))
         except VenueRejected as error:
             if error.reason == "INVALID_ORDER":
-                self._rules.outdated(self._type)
+                self._book.outdated()
             raise
-        return self._completed(order, raw, now) if seen.missing else seen
+        if not seen.missing:
+            return seen
+        try:
+            return self._completed(order, raw, now)
+        except VenueError:
+            # The order was taken, whatever kept its trades from us: no error may say otherwise.
+            return seen
 
     def cancel_order(self, order: Order, now: float) -> VenueOrder:
         """Ask for the end of an order and return how it stands; PENDING_CANCEL if it has not ended yet."""
@@ -120,9 +111,9 @@ class ExchangeVenue:
         except OrderNotFound:
             # Ended before, or never there: the look-up tells which.
             return self.fetch_order(order, now)
-        if raw.get("id") and raw.get("status") in ("canceled", "closed", "expired"):
-            return self._completed(order, raw, now)
         try:
+            if raw.get("id") and raw.get("status") in ("canceled", "closed", "expired"):
+                return self._completed(order, raw, now)
             seen = self.fetch_order(order, now)
         except VenueError:
             # The exchange took the request: what came of it is found out by reconciliation.
@@ -172,8 +163,8 @@ class ExchangeVenue:
         now: float,  # noqa: ARG002
     ) -> tuple[Funding, ...]:
         """Return funding payments, oldest first; none on spot, and none where the exchange has no list."""
-        client = self._client()
-        if self._type == "spot" or not client.ccxt.has.get("fetchFundingHistory"):
+        client = self._client() if self._type == "swap" else None
+        if client is None or not client.ccxt.has.get("fetchFundingHistory"):
             return ()
         wanted = frozenset(symbols)
         asked = [client.ask("fetch", partial(self._paid, scope, since)) for scope in self._scopes(wanted)]
@@ -231,9 +222,10 @@ class ExchangeVenue:
 
     def _order(self, order: Order, raw: Raw, now: float) -> VenueOrder:
         """Return what a structure of ccxt says of our order; VenueUnknown if it says nothing we can read."""
-        by_cost = buys_by_cost(order, self._market(order.symbol), self._quirks)
+        by_cost = buys_by_cost(order, self._type, self._quirks)
         try:
-            fills = fills_of(raw.get("trades") or (), order.symbol, order.side, now)
+            told = int(raw.get("timestamp") or 0) / 1000 or now
+            fills = fills_of(raw.get("trades") or (), order.symbol, order.side, told)
             return venue_order(raw, order, fills, by_cost)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             raise VenueUnknown(f"{self._quirks.exchange}: the reply cannot be read: {error}") from error
@@ -251,27 +243,9 @@ class ExchangeVenue:
         """Return what to ask lists for: everything at once where that can be, or else each symbol."""
         return (None,) if len(wanted) > 1 and self._type in self._quirks.scopes else sorted(wanted)
 
-    def _last_price(self, symbol: str, now: float) -> Decimal | None:
-        ticker = self._read(lambda: self._rules.tickers((symbol,), now)).get(symbol)
-        return ticker.last if ticker else None
-
-    def _market(self, symbol: str) -> Market:
-        if split_symbol(symbol)[2] != self._type:
-            raise VenueRejected(f"the connection trades {self._type} markets, not {symbol}", "BAD_SYMBOL")
-        return self._read(lambda: self._rules.markets((symbol,)))[symbol]
-
-    def _read(self, question: Callable[[], T]) -> T:
-        """Ask the market feed; what it cannot tell now leaves as a venue error, since nothing was sent."""
-        try:
-            return question()
-        except Retryable as error:
-            raise VenueNotSent(f"the trading rules cannot be read: {error}", "NOT_CONNECTED") from error
-        except UsageError as error:
-            raise VenueRejected(str(error), "BAD_SYMBOL") from error
-
     def _client(self) -> PrivateClient:
         """Return the warm client with the present trading rules."""
-        source = self._read(lambda: self._rules.rules_client(self._type))
+        source = self._book.source()
         if "client" not in self._memory:
             self._memory["client"] = self._make()
         client: PrivateClient = self._memory["client"]

@@ -144,7 +144,8 @@ def _pages(page: Page, quirks: Quirks, since: float | None) -> list[Raw]:
 
 
 def _identity(raw: Raw) -> str:
-    return str(raw.get("id") or (raw.get("symbol"), raw.get("timestamp"), raw.get("amount")))
+    """Return what makes a row itself; a trade that is told twice with another price is two rows."""
+    return str([raw.get(name) for name in ("id", "symbol", "timestamp", "amount", "price")])
 
 
 def _has_cursor(raw: Raw) -> bool:

@@ -108,11 +108,11 @@ def state_of(status: Any, filled: Decimal, quantity: Decimal | None, order: Orde
     raise ValueError(f"an order in a state that is not known: {status!r}")
 
 
-def fills_of(trades: Iterable[Raw], symbol: str, side: Side, now: float) -> tuple[Fill, ...]:
-    """Return trades as fills, each id once; `side` and `now` are for rows that do not name theirs."""
+def fills_of(trades: Iterable[Raw], symbol: str, side: Side, told: float) -> tuple[Fill, ...]:
+    """Return trades as fills, each id once; `side` and `told` are for rows without side or time."""
     found: dict[str, Fill] = {}
     for raw in trades:
-        fill = _fill(raw, symbol, side, now)
+        fill = _fill(raw, symbol, side, told)
         known = found.setdefault(fill.trade_id, fill)
         if (known.price, known.quantity) != (fill.price, fill.quantity):
             _log.warning("trade %s of %s came twice with different figures", fill.trade_id, symbol)
@@ -187,7 +187,7 @@ def decimal_of(value: Any) -> Decimal | None:
     return number
 
 
-def _fill(raw: Raw, symbol: str, side: Side, now: float) -> Fill:
+def _fill(raw: Raw, symbol: str, side: Side, told: float) -> Fill:
     quantity, price, trade_id = decimal_of(raw.get("amount")), decimal_of(raw.get("price")), raw.get("id")
     if not quantity or not price or not trade_id:
         raise ValueError(f"a trade without id, price or quantity: {str(dict(raw))[:120]}")
@@ -200,7 +200,7 @@ def _fill(raw: Raw, symbol: str, side: Side, now: float) -> Fill:
         price=price,
         fee=decimal_of(fee.get("cost")) or _ZERO,
         fee_currency=str(fee.get("currency") or ""),
-        time=raw["timestamp"] / 1000 if raw.get("timestamp") else now,
+        time=raw["timestamp"] / 1000 if raw.get("timestamp") else told,
     )
 
 

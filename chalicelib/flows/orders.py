@@ -30,8 +30,8 @@ from chalicelib.errors import (
 from chalicelib.flows.world import Venue, World
 
 HELD_UP = 5.0
-"""Seconds between the decision to send and the sending beyond which a process must not send any more: it was
-stopped in between, and somebody else may have found the intent and sent it."""
+"""Seconds from the storing of an intent beyond which a process must not send it any more: it was stopped in
+between, and somebody else may have found the intent and sent it."""
 
 UNSENT = "not sent"
 """How the reason of an intent begins that the venue provably never got."""
@@ -66,11 +66,12 @@ def place(world: World, venue: Venue, tenant: str, approved: Approved, fence: Fe
     What the venue does not prove leaves the order UNKNOWN for reconciliation, which looks before it sends.
     Raises VenueUnauthorized, with everything stored, when the venue refuses the key.
     """
+    decided_at = world.now()
     try:
         order, position = store_intent(world, tenant, approved, fence)
     except AlreadyExists:
         return None
-    if world.now() - order.created_at > HELD_UP:
+    if world.now() - decided_at > HELD_UP:
         world.metrics.count("sends_held_up")
         return Placed(order, position)
     return send(world, venue, tenant, approved.approved, order, position)

@@ -131,7 +131,7 @@ def _look(desk: Desk, symbols: Sequence[str]) -> None:
     """Get the trading rules, prices, the clock's skew and the money."""
     held = [position.symbol for position in desk.positions]
     wanted = sorted({*symbols, *held} & set(desk.connection.symbols))
-    feed, now = desk.world.feed(desk.connection.exchange), desk.turn.now
+    feed, now = desk.world.feed(desk.connection.feed), desk.turn.now
     calls: list[Callable[[], Any]] = [
         partial(feed.markets, wanted),
         partial(feed.tickers, wanted, now),

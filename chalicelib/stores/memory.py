@@ -3,12 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import RLock
 from typing import Any, TypeVar
 
 from chalicelib.domain import lease as leases
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.credentials import SealedCredentials
 from chalicelib.domain.engine import Engine, Subject, coordinator_subject
 from chalicelib.domain.lease import Lease, Skip
 from chalicelib.domain.lifecycle import Status
@@ -19,40 +17,17 @@ from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
 from chalicelib.domain.signal import Signal
 from chalicelib.errors import AlreadyExists, KillSwitchOn, NotFound, StaleWrite
 from chalicelib.stores import keys
+from chalicelib.stores.memory_tables import MemoryTables
+
+__all__ = [
+    "MemoryConnectionStore",
+    "MemoryEngineStore",
+    "MemoryPaperLedger",
+    "MemoryRecordStore",
+    "MemoryTables",
+]
 
 R = TypeVar("R", Order, Position, Signal, Session, AuditEntry)
-T = TypeVar("T")
-
-
-class MemoryTables:
-    """What the twins of one world share. Records live under (type, partition key) by sort key."""
-
-    def __init__(self) -> None:
-        self.lock = RLock()
-        self.engines: dict[Subject, Engine] = {}
-        self.connections: dict[tuple[str, str], Connection] = {}
-        self.credentials: dict[tuple[str, str], SealedCredentials] = {}
-        self.records: dict[tuple[type[Any], str], dict[str, Any]] = {}
-        self.open: dict[tuple[type[Any], str], dict[str, Any]] = {}
-        self.paper_accounts: dict[str, PaperAccount] = {}
-        self.paper_orders: dict[str, dict[str, PaperOrder]] = {}
-
-    def put(self, tenant: str, record: Record) -> None:
-        """Store a record as it is and keep the index of open ones."""
-        place = (type(record), keys.partition_key(tenant, record))
-        self.records.setdefault(place, {})[keys.sort_key(record)] = record
-        opened = self.open.setdefault(place, {})
-        if keys.is_open(record):
-            opened[keys.sort_key(record)] = record
-        else:
-            opened.pop(keys.sort_key(record), None)
-
-    def find(self, kind: type[T], partition: str, key: str) -> T | None:
-        return self.records.get((kind, partition), {}).get(key)
-
-    def stored(self, tenant: str, record: Record) -> Record | None:
-        """Return what is stored under the key of a record."""
-        return self.find(type(record), keys.partition_key(tenant, record), keys.sort_key(record))
 
 
 class MemoryEngineStore:

@@ -2,9 +2,7 @@
 
 import pytest
 
-from chalicelib.errors import Retryable, VenueNotSent
-from chalicelib.exchanges.pace import PAUSE_AFTER_LIMIT, WINDOW, GatedPace, Pace
-from tests.exchanges.venue_world import SpyGate
+from chalicelib.exchanges.pace import WINDOW, Pace
 
 
 class Clock:
@@ -43,21 +41,3 @@ def test_one_that_is_heavier_than_the_rate_goes_alone():
         passed.append(clock.now)
     assert passed[1] - passed[0] >= 1
     assert passed[2] - passed[1] == pytest.approx(WINDOW)
-
-
-def test_public_requests_may_pass_the_gate_of_the_private_ones():
-    gate = SpyGate()
-    pace = GatedPace(gate, "pionex")
-    pace.wait(5)
-    pace.hold()
-    assert gate.weights == [5]
-    assert gate.told == [("limited", PAUSE_AFTER_LIMIT, False)]
-
-
-def test_a_closed_gate_is_to_be_tried_again():
-    class Closed(SpyGate):
-        def admit(self, weight=1):
-            raise VenueNotSent("closed", "RATE_LIMIT", 1.0)
-
-    with pytest.raises(Retryable, match="pionex: closed"):
-        GatedPace(Closed(), "pionex").wait()

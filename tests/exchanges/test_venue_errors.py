@@ -13,7 +13,7 @@ from chalicelib.errors import (
     VenueUnauthorized,
     VenueUnknown,
 )
-from tests.exchanges.venue_world import NOW, SPOT, SWAP, approved, order, raised, stop, venue_of
+from tests.exchanges.venue_world import NOW, SPOT, SWAP, StubRules, approved, order, raised, stop, venue_of
 
 SERVER_TIME = {"serverTime": 1_790_000_000_000}
 
@@ -313,6 +313,7 @@ def test_a_limit_ends_the_look_up_at_once():
 
 def test_rules_are_read_again_after_an_order_that_they_should_have_stopped():
     for code, told in (("-1013", ["swap"]), ("-2019", [])):
-        venue, _, _ = venue_of("binance", (400, body("binance", code), {}))
+        rules = StubRules("binance")
+        venue, _, _ = venue_of("binance", (400, body("binance", code), {}), rules=rules)
         raised(lambda v=venue: v.create_order(approved(order(SWAP, "buy", "market", "0.01")), NOW))
-        assert venue._rules.told == told
+        assert rules.told == told

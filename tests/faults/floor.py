@@ -5,10 +5,12 @@ waiting takes no time. What outlives a process (stores, exchange) is kept apart 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 from chalicelib.domain.codec import to_plain
 from chalicelib.domain.connection import Connection, complete_intervals, validate
@@ -22,6 +24,7 @@ from chalicelib.domain.position import Position
 from chalicelib.domain.signal import ExitProfile, Signal
 from chalicelib.exchanges.accounts import Accounts
 from chalicelib.exchanges.ccxt_public import PublicFeed
+from chalicelib.flows import together
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.realtime_tick import realtime_tick
 from chalicelib.flows.reconcile import reconcile_connection
@@ -223,10 +226,23 @@ class Floor:
         return list(self.fake.exchange.main.orders.values())
 
 
+class _Inline:
+    """Makes calls at once in the calling thread, as an executor of one thread would."""
+
+    def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(call(*arguments))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
+
+
 @contextmanager
 def floor(exchange: str, market_type: MarketType, **changes: Any) -> Iterator[Floor]:
     """Give a floor on a fake of its own, served on the loopback."""
-    with served(fake_of(exchange)) as fake:
+    # In virtual time calls that overlap would add up their waits.
+    with served(fake_of(exchange)) as fake, patch.object(together, "_pool", _Inline):
         fake.exchange.now = T0
         made = Floor(fake, a_connection(exchange, market_type, **changes))
         made.price(PRICE)

@@ -33,8 +33,11 @@ def settle(floor: Floor, ticks: int = 4) -> None:
 
 
 def created(floor: Floor, words: Words) -> int:
-    """Return how many requests to create an order came."""
-    return len(floor.fake.asked(words.create))
+    """Return how many requests to create an entry came."""
+    ids = [order.client_order_id for order in floor.orders() if order.leg != "protection"]
+    requests = (seen.request for seen in floor.fake.asked(words.create))
+    texts = [f"{request.query} {request.body.decode()}".lower() for request in requests]
+    return sum(any(name in text for name in ids) or not ids for text in texts)
 
 
 def entered(floor: Floor) -> Order:

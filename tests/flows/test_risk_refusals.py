@@ -18,6 +18,7 @@ from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.market import Ticker
 from chalicelib.domain.risk import CHECKS
 from chalicelib.domain.signal import Signal
+from chalicelib.errors import Retryable, VenueUnknown
 from tests.flows.desk import CONNECTION_ID, SYMBOLS, T0, TENANT, Desk, connection
 from tests.flows.hand_venue import HandVenue
 
@@ -116,8 +117,6 @@ def far_off(desk: Desk, _: Venue, signal: Signal) -> Signal:
 
 
 def no_balance(_: Desk, venue: Venue, signal: Signal) -> Signal:
-    from chalicelib.errors import VenueUnknown
-
     venue.failing["fetch_balance"] = VenueUnknown("no answer")
     return signal
 
@@ -128,6 +127,7 @@ def after_another(**changes: Any) -> Prepare:
     def prepare(desk: Desk, venue: Venue, signal: Signal) -> Signal:
         change(desk, settings=to_plain(replace(LIVE, risk=RiskLimits(**changes))))
         assert set(desk.execute(desk.signal("ETH/USDT")).values()) == {"APPROVED"}
+        venue.cash -= 1000
         venue.calls.clear()
         return signal
 
@@ -251,8 +251,6 @@ def test_statistics_of_closed_positions_size_by_kelly() -> None:
 
 
 def test_evidence_that_cannot_be_read_makes_a_small_size_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.errors import Retryable
-
     def broken(*_: Any) -> Any:
         raise Retryable("throttled")
 

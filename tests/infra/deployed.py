@@ -17,6 +17,7 @@ from chalicelib import wiring
 from chalicelib.domain.market import Ticker
 from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.errors import Retryable
+from chalicelib.exchanges.ccxt_public import PublicFeed
 from chalicelib.flows.world import World
 from chalicelib.local.event_shapes import queue_event, scheduled_event, stream_event, table_event
 from chalicelib.local.resources import create_resources
@@ -27,11 +28,14 @@ from chalicelib.stores.credentials import NO_KEY
 from chalicelib.triggers.api import authorizer
 from chalicelib.triggers.api.auth_settings import secret_name
 from infra.permissions import FUNCTIONS
+from tests.fakes.core import FakeExchange
 from tests.flows.desk import T0, CountingMetrics
 from tests.infra.iam_needs import ACCOUNT, KEY_ALIASES, REGION, SECRET_ARNS
 from tests.infra.recorder import Recorder
 
 SECRET = "s" * 64
+LIVE_EXCHANGE = "bybit"
+"""Where live connections trade; paper ones use the simulated market under the name of another exchange."""
 
 
 class SteeredMarket(MarketSimulator):
@@ -61,6 +65,8 @@ class Deployed:
         self.clients = clients
         self.now = float(T0)
         self.market = SteeredMarket()
+        self.exchange: FakeExchange | None = None
+        """Where live connections trade while one is served."""
         self.metrics = CountingMetrics()
         table = clients["dynamodb"].describe_table(TableName=settings.table("positions"))["Table"]
         self.position_stream: str = table["LatestStreamArn"]
@@ -69,11 +75,27 @@ class Deployed:
     def cold(self) -> World:
         """Start a new container: nothing is warm."""
         overrides = wiring.Overrides(
-            now=lambda: self.now, owner=lambda: "owner", feed=lambda _: self.market, metrics=self.metrics
+            now=lambda: self.now,
+            owner=lambda: "owner",
+            feed=self._feed,
+            metrics=self.metrics,
+            sleep=self.let_pass,
         )
         self.world = self.recorder.traced(wiring.build(self.settings, overrides))
         wiring.use(self.world)
         return self.world
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass for the stage and for the exchange."""
+        self.now += seconds
+        if self.exchange is not None:
+            self.exchange.now = self.now
+
+    def _feed(self, name: str) -> Any:
+        """Return the market data of a live connection's exchange from there, all other from the simulator."""
+        if name != LIVE_EXCHANGE:
+            return self.market
+        return PublicFeed(name, sleep=self.let_pass, clock=lambda: self.now)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Call a function the way Lambda does: by its handler, with an event and a context."""

@@ -106,10 +106,10 @@ def _delete_objects(call: Call) -> Iterator[Need]:
         yield _need("s3:DeleteObject", f"{_bucket_arn(call)}/{item['Key']}")
 
 
-def _send_message(call: Call) -> Iterator[Need]:
+def _on_queue(call: Call) -> Iterator[Need]:
     """One message or a batch: the same action."""
     account, queue = call.parameters["QueueUrl"].split("/")[-2:]
-    yield _need("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{account}:{queue}")
+    yield _need(f"sqs:{call.operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{account}:{queue}")
 
 
 def _put_stream_records(call: Call) -> Iterator[Need]:
@@ -147,8 +147,11 @@ _CHECKS: Mapping[str, Check] = {
     "s3.GetObject": _read_object,
     "s3.PutObject": _write_object,
     "s3.DeleteObjects": _delete_objects,
-    "sqs.SendMessage": _send_message,
-    "sqs.SendMessageBatch": _send_message,
+    "sqs.SendMessage": _on_queue,
+    "sqs.SendMessageBatch": _on_queue,
+    "sqs.ReceiveMessage": _on_queue,
+    "sqs.DeleteMessage": _on_queue,
+    "sqs.ChangeMessageVisibilityBatch": _on_queue,
     "kinesis.PutRecords": _put_stream_records,
     "kms.Encrypt": _use_key,
     "kms.Decrypt": _use_key,

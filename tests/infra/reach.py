@@ -114,39 +114,62 @@ def _operations() -> frozenset[str]:
     return frozenset(xform_name(name) for model in models for name in model.operation_names)
 
 
-def world_places(handler: str) -> tuple[Place, ...]:
-    """Return every use of a part of the World that can be come to from a handler (`module.name`)."""
+def world_places(handler: str, never: Iterable[str] = ()) -> tuple[Place, ...]:
+    """Return every use of a part of the World that can be come to from a handler (`module.name`).
+
+    `never` are names (`flows.module.name`) that the handler does not come to although others do on its way.
+    """
     module, _, name = handler.rpartition(".")
     roots = _api_functions() if handler == "app.app" else {(module, name)}
     found: list[Place] = []
-    for reached_module, reached_name in sorted(_reached(roots)):
+    for reached_module, reached_name in sorted(_reached(roots, frozenset(never))):
         file = _path(reached_module).relative_to(ROOT).as_posix()
         definition = _definitions(reached_module)[reached_name]
+        aliases = _aliases(definition)
         for node in ast.walk(definition):
-            if isinstance(node, ast.Attribute) and (part := _part(node.value)):
+            if isinstance(node, ast.Attribute) and (part := _part(node.value, aliases)):
                 found.append(_place(file, reached_name, node, f"{part}.{node.attr}"))
     return tuple(found)
 
 
-def _part(node: ast.expr) -> str:
+def _part(node: ast.expr, aliases: Mapping[str, str]) -> str:
     """Return which part of the World an expression is (`world.records`, `venue`), or an empty text."""
     name = _root(node) if isinstance(node, ast.Attribute | ast.Name) else ""
     if isinstance(node, ast.Call) and _root(node.func) == "venue":
         return "venue"
     if name == "venue":
         return name
-    return name if isinstance(node, ast.Attribute) and name in TRACED_PARTS else ""
+    if isinstance(node, ast.Name):
+        return aliases.get(name, "")
+    return name if name in TRACED_PARTS else ""
+
+
+def _aliases(definition: ast.AST) -> Mapping[str, str]:
+    """Return the local names that a definition gives to parts of the World (`records = world.records`)."""
+    assignments = [node for node in ast.walk(definition) if isinstance(node, ast.Assign)]
+    return {
+        to.id: given.attr
+        for node in assignments
+        for to, given in zip(_each(node.targets[0]), _each(node.value), strict=False)
+        if isinstance(to, ast.Name) and isinstance(given, ast.Attribute) and given.attr in TRACED_PARTS
+    }
+
+
+def _each(expression: ast.expr) -> list[ast.expr]:
+    return expression.elts if isinstance(expression, ast.Tuple) else [expression]
 
 
 Reference = tuple[str, str]
 
 
-def _reached(roots: set[Reference]) -> set[Reference]:
+def _reached(roots: set[Reference], never: frozenset[str]) -> set[Reference]:
     """Follow names from definition to definition: too far rather than not far enough."""
     reached: set[Reference] = set()
     ahead = set(roots)
     while ahead:
         module, name = ahead.pop()
+        if f"{module.removeprefix('chalicelib.')}.{name}" in never:
+            continue
         if (module, name) in reached or name not in _definitions(module):
             continue
         reached.add((module, name))

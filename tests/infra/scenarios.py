@@ -10,6 +10,7 @@ from time import time
 
 import pytest
 
+from chalicelib.domain.cadence import TICK_QUEUES
 from chalicelib.domain.engine import Engine, engine_subject
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import Event, Tick
@@ -24,10 +25,10 @@ from tests.infra.situations import (
     MAIN,
     WISH,
     batch,
+    die,
     end_all,
     leave_orders_to_cancel,
     leave_unproven_orders,
-    let_pass,
     market_tick_now,
     move_on,
     next_candle,
@@ -102,9 +103,9 @@ def views(stage: Deployed) -> None:
 def market(stage: Deployed) -> None:
     """Fetch candles into an empty bucket, add to them, and meet somebody else who writes them too."""
     assert stage.ticks("market_tick", market_tick_now(stage)) == 0
-    let_pass(stage, 60)
+    stage.let_pass(60)
     assert stage.ticks("market_tick", market_tick_now(stage), market_tick_now(stage)) == 0
-    let_pass(stage, 60)
+    stage.let_pass(60)
     place = {"Bucket": stage.settings.bucket, "Key": "candles/binance/60"}
     stage.recorder.before(
         "PutObject", "candles/", lambda: stage.clients["s3"].put_object(**place, Body=b"other")
@@ -134,7 +135,7 @@ def decisions(stage: Deployed) -> None:
     stage.data("POST", "/connections", {**WISH, "connection_id": "idle", "timeframe": "1h"})
     assert stage.ticks("decision_tick", tick_now(stage, "strategy", "idle")) == 1, "it was never started"
     stage.data("POST", "/trade-engine/idle/start")
-    let_pass(stage, 60)
+    stage.let_pass(60)
     assert stage.ticks("decision_tick", tick_now(stage, "strategy", "idle")) == 0, "it has no candles"
     stage.data("POST", "/trade-engine/idle/stop")
 
@@ -145,7 +146,7 @@ def execution(stage: Deployed) -> None:
     assert stage.signals(first) == stage.signals(first) == 0
     assert len(stage.world.records.open_positions(TENANT, "main")) == 1
     assert stage.signals(batch(stage, "enter", "BTC/USDT", 2)) == 0
-    let_pass(stage, 60)
+    stage.let_pass(60)
     assert stage.signals(batch(stage, "leave", "BTC/USDT", 3)) == 0
     assert stage.world.records.open_positions(TENANT, "main") == ()
     leave_unproven_orders(stage)
@@ -165,7 +166,7 @@ def realtime(stage: Deployed) -> None:
     (position,) = stage.world.records.open_positions(TENANT, "main")
     assert position.entry_price is not None
     stage.market.prices["XRP/USDT"] = position.entry_price * 2
-    let_pass(stage, 60)
+    stage.let_pass(60)
     assert stage.ticks("realtime_tick", tick_now(stage, "realtime")) == 0
     assert stage.world.records.open_positions(TENANT, "main") == ()
     assert stage.ticks("realtime_tick", Tick("health", COORDINATOR, int(stage.now))) == 0
@@ -193,6 +194,19 @@ def streams(stage: Deployed) -> None:
     }
     for _ in range(2):
         assert stage.stream([record]) == {"batchItemFailures": []}
+
+
+def dead_letters(stage: Deployed) -> None:
+    """List what died in every queue; send a letter of each again, drop another, be refused one of nobody."""
+    for queue in stage.settings.queues(dict.fromkeys(TICK_QUEUES.values())):
+        signals = batch(stage, "leave", "BTC/USDT", 7)
+        body = encode(signals if queue == stage.settings.execute_queue else tick_now(stage, "realtime"))
+        nobodys = die(stage, queue, body, body, "no json")
+        again, dropped = (letter["letter_id"] for letter in stage.data("GET", "/dead-letters")["items"])
+        assert stage.data("POST", f"/dead-letters/{again}/retry") == {"sent_again": again}
+        assert stage.data("DELETE", f"/dead-letters/{dropped}") == {"dropped": dropped}
+        assert stage.api("DELETE", f"/dead-letters/{again.partition('.')[0]}.{nobodys}")[0] == 404
+    assert stage.data("GET", "/dead-letters")["items"] == []
 
 
 def recovery_on_command(stage: Deployed) -> None:
@@ -239,6 +253,7 @@ SCENARIOS: tuple[Callable[[Deployed], None], ...] = (
     execution,
     realtime,
     streams,
+    dead_letters,
     recovery_on_command,
     recovery_by_heartbeat,
 )

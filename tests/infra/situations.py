@@ -1,5 +1,6 @@
 """What scenarios are made of: time that passes, ticks and signals, orders and engines left in the middle."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.domain.records import AuditEntry
 from chalicelib.domain.signal import ExitProfile, Signal
+from chalicelib.settings import dead_letter_queue
 from tests.flows.desk import TENANT
 from tests.flows.lifecycles import a_position, resting
 from tests.infra.deployed import Deployed
@@ -31,12 +33,8 @@ FAR_BELOW = "1000"
 """A limit price in USDT at which nothing of the simulated market fills."""
 
 
-def let_pass(stage: Deployed, seconds: float) -> None:
-    stage.now += seconds
-
-
 def next_candle(stage: Deployed, seconds: float = 60) -> None:
-    let_pass(stage, seconds)
+    stage.let_pass(seconds)
     assert stage.ticks("market_tick", market_tick_now(stage)) == 0
 
 
@@ -60,6 +58,10 @@ def stored_engine(stage: Deployed, name: str) -> Engine:
     return found
 
 
+def status_of(stage: Deployed, name: str) -> Status:
+    return stored_engine(stage, engine_subject(TENANT, name).name).status
+
+
 def step(stage: Deployed, name: str, target: Status, **changes: Any) -> None:
     """Move an item by hand, as a process that dies right after would have."""
     before = replace(stored_engine(stage, name), **changes)
@@ -67,21 +69,32 @@ def step(stage: Deployed, name: str, target: Status, **changes: Any) -> None:
     stage.world.engines.transition(before, target, stage.now, entry)
 
 
-def move_on(stage: Deployed, target: Status) -> None:
-    step(stage, MAIN.name, target)
+def move_on(stage: Deployed, target: Status, connection_id: str = "main") -> None:
+    step(stage, engine_subject(TENANT, connection_id).name, target)
+
+
+def die(stage: Deployed, queue: str, *bodies: str) -> str:
+    """Put messages into the dead letters of a queue; return the id of the last one."""
+    client, dead = stage.clients["sqs"], dead_letter_queue(queue)
+    url = client.get_queue_url(QueueName=dead)["QueueUrl"]
+    sent = ""
+    for number, body in enumerate(bodies):
+        order = {"MessageGroupId": "g", "MessageDeduplicationId": f"{number}"} if "fifo" in dead else {}
+        sent = client.send_message(QueueUrl=url, MessageBody=body, **order)["MessageId"]
+    return sent
 
 
 def settle(stage: Deployed, name: str, expected: Status) -> None:
-    let_pass(stage, 61)
+    stage.let_pass(61)
     stage.heartbeat()
     assert stored_engine(stage, name).status is expected
 
 
-def batch(stage: Deployed, action: Any, symbol: str, number: int) -> SignalBatch:
+def batch(stage: Deployed, action: Any, symbol: str, number: int, connection_id: str = "main") -> SignalBatch:
     """Return one signal of now: to enter long, or to leave."""
     signal = Signal(
         signal_id=f"{number}-{symbol}",
-        connection_id="main",
+        connection_id=connection_id,
         symbol=symbol,
         action=action,
         direction="long",
@@ -94,27 +107,33 @@ def batch(stage: Deployed, action: Any, symbol: str, number: int) -> SignalBatch
         correlation_id=f"k-{number}",
         exits=ExitProfile(take_profit=Decimal("0.5"), stop_loss=None),
     )
-    return SignalBatch(TENANT, "main", f"k-{number}", (signal,))
+    return SignalBatch(TENANT, connection_id, f"k-{number}", (signal,))
 
 
 _numbers = iter(range(1, 1000))
+_LONG_AGO = 30
+"""Seconds after which an order that the venue denies is proved absent."""
 
 
-def _unknown_to_venue(
-    stage: Deployed, state: OrderState, position_state: Any = "opening", **changes: Any
+def unknown_to_venue(
+    stage: Deployed, state: OrderState, position: Mapping[str, Any] | None = None, **changes: Any
 ) -> Order:
-    """Store an order that the venue has never heard of."""
+    """Store an order that the venue has never heard of, with a position of these fields."""
     number = next(_numbers)
-    position = a_position(number, state=position_state, opened_at=stage.now)
+    held = a_position(number, opened_at=stage.now, **(position or {}))
     order = replace(
-        decide_exit(replace(position, quantity=Decimal("0.01")), "", stage.now, "k").order,
+        decide_exit(replace(held, quantity=Decimal("0.01")), "", stage.now, "k").order,
         client_order_id=f"cts-s{number}",
-        leg="entry",
-        side="buy",
-        reduce_only=False,
-        **{"state": state, "quantity": Decimal("0.01"), **changes},
+        **{
+            "state": state,
+            "quantity": Decimal("0.01"),
+            "leg": "entry",
+            "side": "buy",
+            "reduce_only": False,
+            **changes,
+        },
     )
-    stage.world.records.commit(TENANT, [order, position])
+    stage.world.records.commit(TENANT, [order, held])
     return order
 
 
@@ -125,14 +144,18 @@ def _resting(stage: Deployed) -> Order:
 def leave_unproven_orders(stage: Deployed) -> None:
     """Leave orders behind that reconciliation must look up, count as missed, send again or find orphaned."""
     _resting(stage)
-    _unknown_to_venue(stage, OrderState.UNKNOWN)
-    _unknown_to_venue(stage, OrderState.INTENT, unproven_lookups=1, updated_at=stage.now - 20)
-    _unknown_to_venue(stage, OrderState.UNKNOWN, position_state="closed")
+    missed: dict[str, Any] = {"unproven_lookups": 1, "updated_at": stage.now - _LONG_AGO}
+    # Of a symbol that the paper account holds since an earlier entry: this exit goes out.
+    held = {"symbol": "ETH/USDT", "state": "open", "quantity": Decimal("0.01"), "entry_price": Decimal(1)}
+    unknown_to_venue(stage, OrderState.UNKNOWN)
+    unknown_to_venue(stage, OrderState.INTENT, **missed)
+    unknown_to_venue(stage, OrderState.UNKNOWN, held, leg="exit", side="sell", reduce_only=True, **missed)
+    unknown_to_venue(stage, OrderState.UNKNOWN, {"state": "closed"})
 
 
 def leave_orders_to_cancel(stage: Deployed) -> None:
     """Leave orders behind that a stop cancels: one at the venue, one it denies, one that is being changed."""
-    _unknown_to_venue(stage, OrderState.ACCEPTED)
+    unknown_to_venue(stage, OrderState.ACCEPTED)
     contested = _resting(stage)
 
     def touched() -> None:

@@ -32,7 +32,8 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
 
 
 def address(path: str) -> str:
-    return path.replace("{connection_id}", "main").replace("{command}", "start")
+    named = path.replace("{connection_id}", "main").replace("{command}", "start")
+    return named.replace("{letter_id}", "realtime-tick.1")
 
 
 def ask(method: str, path: str, headers: dict[str, str], body: bytes = b"{}") -> tuple[int, Any]:
@@ -52,7 +53,7 @@ def invoke(method: str, path: str, authorizer: Any, route: str = "") -> tuple[in
         },
         "headers": {**JSON, **bearer(), "x-tenant": "other"},
         "multiValueQueryStringParameters": None,
-        "pathParameters": {"connection_id": "main", "command": "start"},
+        "pathParameters": {"connection_id": "main", "command": "start", "letter_id": "realtime-tick.1"},
         "stageVariables": None,
         "body": "{}",
         "isBase64Encoded": False,

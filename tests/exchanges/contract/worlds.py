@@ -134,7 +134,7 @@ def world(name: str, market_type: str) -> Iterator[World]:
     with served(fake_of(name)) as fake:
         # Limits have tests of their own; here they would only make every exchange as slow as it is.
         fake.limits.rules = ()
-        feed, gate = PublicFeed(name, gate=SpyGate()), SpyGate()
+        feed, gate = PublicFeed(name, sleep=lambda _: None), SpyGate()
         symbol = "BTC/USDT" if market_type == "spot" else "BTC/USDT:USDT"
         connection = Connection("c", name, (symbol,), mode="live", market_type=market_type)
 
