@@ -103,8 +103,8 @@ class VenueUnknown(VenueError):
 class VenueNotSent(VenueError):
     """Provably not executed: may be sent again later.
 
-    `reason` is a stable word (RATE_LIMIT, BREAKER_OPEN, CLOCK_SKEW, MAINTENANCE, NOT_CONNECTED, BUSY), `until`
-    the epoch second before which it is of no use to try again, where that is known.
+    `reason` is a stable word: RATE_LIMIT, BREAKER_OPEN, CLOCK_SKEW, MAINTENANCE, NOT_CONNECTED, BUSY. Before
+    the epoch second `until` it is of no use to try again, where that is known.
     """
 
     code = "VENUE_NOT_SENT"

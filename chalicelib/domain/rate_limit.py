@@ -9,11 +9,13 @@ epoch milliseconds, because whole numbers add up exactly. Called by the gate of 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from operator import attrgetter
 from typing import Literal, Protocol
 
 from chalicelib.domain.breaker import CLOSED, Breaker
 
 Log = tuple["Slot", ...]
+_IN_ORDER = attrgetter("start", "until", "weight", "requests")
 
 SECOND = 1000
 
@@ -59,7 +61,7 @@ class RateLimits:
     ban: float = 300.0
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Slot:
     """A call may begin from `start` to `until`, both included; `requests` counts those that it stands for."""
 
@@ -127,7 +129,7 @@ def reserve_now(
         if any(_free_from((*kept, *given), slot, limit) != now for limit in limits):
             break
         given += (slot,)
-    return (given, tuple(sorted((*kept, *given)))) if given else None
+    return (given, tuple(sorted((*kept, *given), key=_IN_ORDER))) if given else None
 
 
 def reserve(
@@ -148,7 +150,7 @@ def reserve(
             break
         given += (slot,)
         earliest = slot.start + spacing
-    return given, tuple(sorted((*kept, *given)))
+    return given, tuple(sorted((*kept, *given), key=_IN_ORDER))
 
 
 def _earliest(log: Log, earliest: int, weight: int, limits: Sequence[Limit]) -> Slot:
@@ -177,7 +179,10 @@ def _free_from(log: Sequence[Slot], slot: Slot, limit: Limit) -> int:
         raise ValueError(f"a call of weight {slot.weight} never fits into {limit}")
     width = slot.until - slot.start
     start = slot.start
-    for begin, end in _crowded(log, limit, room):
+    near = [other for other in log if other.until > start - limit.span]
+    if sum(other.counted(limit) for other in near) <= room:
+        return start
+    for begin, end in _crowded(near, limit, room):
         if start + width > begin and start - limit.span < end:
             start = end + limit.span
     return start
@@ -210,7 +215,7 @@ def compacted(log: Log, now: int, limits: Sequence[Limit]) -> Log:
     """
     shortest = KEPT + min(limit.span for limit in limits)
     longest = KEPT + max(limit.span for limit in limits)
-    felt = sorted(slot for slot in log if slot.until > now - longest)
+    felt = sorted((slot for slot in log if slot.until > now - longest), key=_IN_ORDER)
     recent = [slot for slot in felt if slot.until > now - shortest]
     older = [slot for slot in felt if slot.until <= now - shortest]
     sums = [_sum(list(group)) for _, group in groupby(older, key=lambda slot: slot.start // SECOND)]
@@ -241,7 +246,7 @@ def settled(log: Log, spent: Iterable[tuple[Slot, Slot | None]]) -> Log:
         if slot in left:
             left.remove(slot)
             left += [remains] if remains else []
-    return tuple(sorted(left))
+    return tuple(sorted(left, key=_IN_ORDER))
 
 
 def held(state: LimitState, now: float, until: float, unseen: float) -> LimitState:

@@ -7,12 +7,13 @@ made anew per invocation, while its client stays warm. Raises only the VenueErro
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.domain.market import split_symbol
-from chalicelib.domain.order import TERMINAL, Order, VenueOrder
+from chalicelib.domain.order import TERMINAL, Order, OrderState, VenueOrder
 from chalicelib.domain.venue import KeyPermissions
 from chalicelib.errors import (
     OrderNotFound,
@@ -95,13 +96,13 @@ class ExchangeVenue:
             if error.reason == "INVALID_ORDER":
                 self._book.outdated()
             raise
-        if not seen.missing:
+        if not seen.missing and (seen.fills or seen.state not in TERMINAL):
             return seen
         try:
             return self._completed(order, raw, now)
         except VenueError:
             # The order was taken, whatever kept its trades from us: no error may say otherwise.
-            return seen
+            return seen if seen.filled else replace(seen, state=OrderState.ACCEPTED)
 
     def cancel_order(self, order: Order, now: float) -> VenueOrder:
         """Ask for the end of an order and return how it stands; PENDING_CANCEL if it has not ended yet."""

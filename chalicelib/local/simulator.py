@@ -59,10 +59,14 @@ MOST_COINS = 200
 class MarketSimulator:
     """A market feed over the simulated paths; pure in `now`, so it may be shared between threads."""
 
-    def __init__(self, seed: int, spread: Decimal) -> None:
-        """Take what the market's whole past and future follow from, and the spread as a ratio of price."""
+    def __init__(self, seed: int, spread: Decimal, volatility: float = 1.0) -> None:
+        """Take what the market's whole past and future follow from, and the spread as a ratio of price.
+
+        `volatility` is how many times as far as in the usual market prices move.
+        """
         self._seed = seed
         self._spread = spread
+        self._volatility = volatility
 
     def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]:
         """Return the trading rules; UsageError names a symbol that the market does not have."""
@@ -83,7 +87,7 @@ class MarketSimulator:
             columns = slice((int(opens[0]) - start) // timeframe, (int(opens[-1]) - start) // timeframe + 1)
             bars = slice((int(opens[0]) % DAY) // timeframe, (int(opens[-1]) % DAY) // timeframe + 1)
             for row, symbol in enumerate(symbols):
-                whole_day = _day_candles(self._seed, symbol, timeframe, day)
+                whole_day = _day_candles(self._seed, self._volatility, symbol, timeframe, day)
                 for field, values in zip(_fields(candles), whole_day, strict=True):
                     field[row, columns] = values[bars]
         return candles
@@ -94,7 +98,7 @@ class MarketSimulator:
         return {symbol: self._ticker(symbol, second) for symbol in symbols}
 
     def _ticker(self, symbol: str, second: int) -> Ticker:
-        bounds = _log_prices(self._seed, symbol, second // DAY)
+        bounds = _log_prices(self._seed, self._volatility, symbol, second // DAY)
         step, inside = divmod(second % DAY, STEP)
         log_price = bounds[step] + (bounds[step + 1] - bounds[step]) * (inside / STEP)
         price = _rounded(np.array([log_price]), symbol)[0]
@@ -147,22 +151,24 @@ def _rounded(log_prices: Floats, symbol: str) -> Floats:
     return np.maximum(np.round(np.exp(log_prices) * coin.price, decimals), 10.0**-decimals)
 
 
-def _log_prices(seed: int, symbol: str, day: int) -> Floats:
+def _log_prices(seed: int, volatility: float, symbol: str, day: int) -> Floats:
     coin = _coin(symbol)
-    return _path_cache(seed, coin.base, coin.beta, day)[0]
+    return _path_cache(seed, volatility, coin.base, coin.beta, day)[0]
 
 
 @lru_cache(maxsize=_CACHED_PATHS)
-def _path_cache(seed: int, base: str, beta: float, day: int) -> tuple[Floats, Floats]:
+def _path_cache(seed: int, volatility: float, base: str, beta: float, day: int) -> tuple[Floats, Floats]:
     path = day_path(seed, base, beta, day)
-    return path.log_price, path.activity
+    return path.log_price * volatility, path.activity
 
 
 @lru_cache(maxsize=_CACHED_DAYS)
-def _day_candles(seed: int, symbol: str, timeframe: int, day: int) -> tuple[Floats, ...]:
+def _day_candles(
+    seed: int, volatility: float, symbol: str, timeframe: int, day: int
+) -> tuple[Floats, ...]:
     """Return open, high, low, close and volume of a whole day (future candles included: callers cut)."""
     coin = _coin(symbol)
-    bounds, activity = _path_cache(seed, coin.base, coin.beta, day)
+    bounds, activity = _path_cache(seed, volatility, coin.base, coin.beta, day)
     prices = _rounded(bounds, symbol)
     steps = timeframe // 60 * STEPS_PER_MINUTE
     inner = prices[:-1].reshape(-1, steps)

@@ -59,7 +59,7 @@ def test_good_connections_are_valid(good: Connection) -> None:
         ({"intervals": {"realtime": 5}}, "intervals.realtime"),
         ({"sources": ("Web Hook",)}, "sources: 'Web Hook'"),
         ({"mode": "testnet", "exchange": "pionex"}, "'pionex' has no testnet for spot: use mode 'paper'"),
-        ({"mode": "testnet", "exchange": "orangex"}, "has no testnet"),
+        ({"mode": "testnet", "exchange": "kraken"}, "needs a spot market that takes orders"),
         ({"mode": "testnet", "exchange": "bingx"}, "needs a spot market that takes orders"),
         ({"mode": "live", "exchange": "kraken", "ladder": CLOSED}, "binance .spot and swap., bybit"),
         ({"mode": "live"}, "ladder.gate_open must be false on a live connection"),

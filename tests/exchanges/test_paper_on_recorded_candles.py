@@ -56,12 +56,12 @@ class Run:
             if self.anew:
                 self.paper = self.new_venue()
             venue = FaultyVenue(self.paper, self.plan, self.waits.append, self.counts)
-            opened = self.paper.fetch_open_orders(now)
+            opened = self.paper.fetch_open_orders(SYMBOLS, now)
             if opened and self.random.random() < 0.1:
                 order = self.random.choice(opened)
-                self.insist(partial(venue.cancel_order, order.client_order_id, order.symbol, now))
+                self.insist(partial(cancel, venue, order.client_order_id, order.symbol, now))
             if self.random.random() < 0.4:
-                self.insist(partial(venue.create_order, self.an_order(bar, now), now))
+                self.insist(partial(send, venue, self.an_order(bar, now), now))
         return self.new_venue().account_state(float(START + bars * STEP))
 
     def an_order(self, bar: int, now: float):

@@ -11,8 +11,8 @@ from tests.fakes.prices import Candle
 class SimulatedPrices:
     """A price source that is a pure function of seed, symbol and time; swaps cost what spot costs."""
 
-    def __init__(self, seed: int) -> None:
-        self._simulator = MarketSimulator(seed, Decimal(0))
+    def __init__(self, seed: int, volatility: float = 1.0) -> None:
+        self._simulator = MarketSimulator(seed, Decimal(0), volatility)
 
     def last(self, symbol: str, now: float) -> Decimal:
         name = _spot(symbol)

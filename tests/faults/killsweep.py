@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count
 from multiprocessing.connection import Connection as Channel
@@ -36,6 +37,9 @@ SETTLED_AFTER = 65.0
 """Seconds until the heartbeat settles a command whose process died."""
 
 MOST_RECEIVES = 5
+
+TICKS_AFTER_DEATH = 4
+"""Realtime ticks within which everything must be settled again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,11 @@ _AWS = {
 }
 
 
+def _crash(made: "Street") -> None:
+    for symbol in made.connection.symbols:
+        made.price(symbol, made.fake.exchange.last(symbol) / 2)
+
+
 @dataclass
 class Street:
     """One engine on one exchange, worked for by one process after the other; `kills` has one for each.
@@ -150,9 +159,21 @@ class Street:
     # The life
 
     def live(self) -> None:
-        """Go through all events, each delivered again where its process died or failed."""
-        order = count()
-        waiting = [(T0 + event.at, next(order), 1, event) for event in self.life.events]
+        """Go through all events; then let everything settle, and leave at prices that nobody holds on to."""
+        self._through(self.life.events)
+        self._through(
+            [Event(30.0 * number, "tick") for number in range(1, TICKS_AFTER_DEATH + 1)][: self._ticks]
+        )
+        self._through((Event(30, "tick", _crash), Event(60, "tick"), Event(90, "tick")))
+
+    @property
+    def _ticks(self) -> int:
+        return TICKS_AFTER_DEATH if self.died_at else 0
+
+    def _through(self, events: Sequence[Event]) -> None:
+        """Let events happen from now on, each step delivered again where its process died or failed."""
+        order, begin = count(), self.clock.now()
+        waiting = [(begin + event.at, next(order), 1, event) for event in events]
         while waiting:
             at, _, receives, event = heappop(waiting)
             self.clock.set(max(self.clock.now(), at))
@@ -214,7 +235,7 @@ class Street:
     def symbols(self) -> tuple[str, ...]:
         return self.connection.symbols
 
-    def price(self, symbol: str, price: int | str) -> None:
+    def price(self, symbol: str, price: int | str | Decimal) -> None:
         self.fake.exchange.prices[symbol] = D(price)
 
     def wait(self, seconds: float) -> None:

@@ -47,9 +47,6 @@ TRADE = Life(
         # Bitcoin takes its profit, then ether falls through its stop.
         Event(90, "tick", lambda street: _prices(street, "1.03")),
         Event(120, "tick", lambda street: _prices(street, "1.03", "0.98")),
-        # Whatever is still there after a death leaves here.
-        Event(210, "tick", lambda street: _prices(street, "0.9", "0.9")),
-        *_ticks(240, 270, 300, 330),
     ),
 )
 
@@ -61,9 +58,7 @@ STOP = Life(
         Event(30, "tick", _fill_a_part),
         Event(60, "stop"),
         Event(150, "start"),
-        *_ticks(180, 240),
-        Event(270, "tick", lambda street: _prices(street, "0.97")),
-        *_ticks(300, 330, 360, 390),
+        *_ticks(180),
     ),
     rests=True,
 )
@@ -73,9 +68,7 @@ RECOVERY = Life(
     _one_entry,
     (
         Event(0, "execute"),
-        *_ticks(30, 60, 90, 120, 150),
-        Event(180, "tick", lambda street: _prices(street, "0.97")),
-        *_ticks(210, 240, 270),
+        *_ticks(30, 60, 90),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""A swap account in memory whose every answer a test can steer: stops, trades, positions, orders of others."""
+"""A swap account in memory whose every answer a test can steer: stops, trades, positions, foreign orders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
