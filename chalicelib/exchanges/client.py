@@ -131,6 +131,8 @@ class PrivateClient:
         before = self._trace.sent
         try:
             answer = self._ask(path, api, method, params or {}, config or {})
+            if not self._quirks.sound(method, path, answer):
+                raise ValueError(f"this is no answer to {path}: {str(answer)[:80]!r}")
         except Exception as error:
             if self._trace.sent > before:
                 self._report(error)

@@ -58,6 +58,18 @@ BINANCE = Quirks(
         ("swap", "limit"): _SWAP_LIMIT,
         ("swap", "stop"): _SWAP_STOP | {"workingType"},
     },
+    list_paths=frozenset(
+        {
+            "openOrders",
+            "openAlgoOrders",
+            "allOrders",
+            "allAlgoOrders",
+            "myTrades",
+            "userTrades",
+            "positionRisk",
+            "income",
+        }
+    ),
     order_paths=("order", "algoOrder"),
     stop_parameters={"workingType": "CONTRACT_PRICE"},
     stop_lists=({"trigger": True},),
@@ -193,6 +205,7 @@ BINGX = Quirks(
         ("swap", "limit"): _SWAP_LIMIT,
         ("swap", "stop"): _SWAP_STOP | {"workingType"},
     },
+    envelope=frozenset({"code", "data"}),
     order_paths=("trade/order",),
     find="raw",
     stop_parameters={"workingType": "CONTRACT_PRICE"},

@@ -76,6 +76,12 @@ class Quirks:
     messages: tuple[tuple[str, Meaning], ...] = ()
     """Parts of error messages, lower case, that say more than their code; looked at before the codes."""
 
+    list_paths: frozenset[str] = frozenset()
+    """Paths that answer a list: ccxt makes an empty one of anything else, an account without positions."""
+
+    envelope: frozenset[str] = frozenset()
+    """Fields that every answer to a question has."""
+
     code_field: tuple[str, ...] = ("code",)
     message_field: tuple[str, ...] = ("msg",)
     find: Find = "unified"
@@ -159,6 +165,12 @@ class Quirks:
         return next(
             (self.weights[key] for key, holds in fits.items() if holds and key in self.weights), fallback
         )
+
+    def sound(self, method: str, path: str, answer: Any) -> bool:
+        """Tell whether an answer has the form that answers on this path have."""
+        if path in self.list_paths:
+            return isinstance(answer, list)
+        return method != "GET" or isinstance(answer, list) or self.envelope <= answer.keys()
 
     def places(self, method: str, path: str) -> bool:
         """Tell whether a request places an order."""

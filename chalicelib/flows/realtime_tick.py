@@ -91,6 +91,12 @@ def _exits(
     marks: dict[str, Decimal] = {}
     for position in books.positions:
         ticker = tickers.get(position.symbol)
+        if position.state == "open" and position.position_id not in leaving and turn.flattening:
+            # The kill switch needs no price to leave.
+            position = close(world, venue, position, ExitReason.KILL_SWITCH, turn, fence)
+            leaving.add(position.position_id)
+        if position.state == "closed":
+            continue
         if position.state != "open" or ticker is None:
             kept.append(position)
             continue
@@ -114,7 +120,7 @@ def _left(
     price: Decimal,
 ) -> Position:
     """Close a position whose exit is due, or take the due part of its profit."""
-    if reason := ExitReason.KILL_SWITCH if turn.flattening else due_exit(position, best, price, turn.now):
+    if reason := due_exit(position, best, price, turn.now):
         return close(world, venue, position, reason, turn, fence)
     share = due_partial(position, price)
     if share is None or leaving_quantity(position, share) <= 0:

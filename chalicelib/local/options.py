@@ -12,9 +12,14 @@ from chalicelib.domain.timeframes import TIMEFRAMES, timeframe_seconds
 from chalicelib.errors import UsageError
 
 MarketChoice = Literal["auto", "binance", "sim"]
+VenueChoice = Literal["paper", "fake"]
 
 DEFAULT_PORT = 8000
 DEFAULT_SYMBOLS = 10
+DEFAULT_TIMEFRAME = "5m"
+FAKE_SYMBOLS, FAKE_TIMEFRAME = 30, "1m"
+"""With the simulated prices of a fake exchange: some entry is seen within two minutes."""
+
 MAX_CONNECTIONS = 50
 _MAX_PORT = 65535
 
@@ -41,22 +46,27 @@ class RunOptions:
     report: Path | None = None
     market: MarketChoice = "auto"
     market_type: MarketType = "spot"
+    venue: VenueChoice = "paper"
     seed: int = 1
     quiet: bool = False
 
 
 def options_of(given: argparse.Namespace) -> RunOptions:
     """Return the options of a parsed command line; UsageError if they make no sense."""
-    replay = given.data is not None or _has_period(given)
+    fake = given.venue == "fake"
+    if fake:
+        _refuse_with_fake(given)
+    replay = not fake and (given.data is not None or _has_period(given))
     _refuse_combinations(given, replay)
+    simulated = fake and given.data is None
     start, end = _moment(given.start, "--from"), _moment(given.end, "--to")
     if start is not None and end is not None and start >= end:
         raise UsageError("--from must be before --to")
     return RunOptions(
         data=given.data,
         exchange=given.exchange,
-        symbols=_symbols(given.symbols),
-        timeframe=_timeframe(given.timeframe),
+        symbols=_symbols(given.symbols or str(FAKE_SYMBOLS if simulated else DEFAULT_SYMBOLS)),
+        timeframe=_timeframe(given.timeframe or (FAKE_TIMEFRAME if simulated else DEFAULT_TIMEFRAME)),
         start=start,
         end=end,
         speed=_speed(given.speed, replay),
@@ -67,7 +77,8 @@ def options_of(given: argparse.Namespace) -> RunOptions:
         fresh=given.fresh,
         report=_report(given.report),
         market=cast(MarketChoice, given.market),
-        market_type=cast(MarketType, given.market_type),
+        market_type=cast(MarketType, given.market_type or ("swap" if fake else "spot")),
+        venue=cast(VenueChoice, given.venue),
         seed=given.seed,
         quiet=given.quiet,
     )
@@ -77,14 +88,20 @@ def register(commands: Any) -> None:
     """Add `cts run` to the commands of a parser."""
     run = commands.add_parser(
         "run",
-        help="run the whole system on this machine, on paper",
-        description="Run the whole system on this machine: engine, local AWS, paper exchange, REST API.",
+        help="run the whole system on this machine, on paper or at a fake exchange",
+        description="Run the whole system on this machine: engine, local AWS, exchange, REST API.",
     )
     add = run.add_argument
     add("--data", type=Path, metavar="DIR", help="replay recorded candles: SYMBOL-TIMEFRAME.csv.gz files")
     add("--exchange", default="binance", metavar="NAME", help="exchange to trade at (default: binance)")
-    add("--symbols", default=str(DEFAULT_SYMBOLS), metavar="N|LIST", help="how many, or BTC/USDT,ETH/USDT")
-    add("--timeframe", default="5m", metavar="T", help=f"candles: {', '.join(TIMEFRAMES)} (default: 5m)")
+    add(
+        "--venue",
+        choices=("paper", "fake"),
+        default="paper",
+        help="the paper exchange, or a fake of --exchange on this machine, spoken to as to the real one",
+    )
+    add("--symbols", metavar="N|LIST", help="how many, or BTC/USDT,ETH/USDT (default: 10; 30 with a fake)")
+    add("--timeframe", metavar="T", help=f"{', '.join(TIMEFRAMES)} (default: 5m; 1m with a fake)")
     add(
         "--from",
         dest="start",
@@ -99,7 +116,7 @@ def register(commands: Any) -> None:
     add("--fresh", action="store_true", help="forget what the state directory holds")
     add("--report", type=Path, metavar="FILE", help="write a report as JSON at the end")
     add("--market", choices=("auto", "binance", "sim"), default="auto", help="live candles or the simulator")
-    add("--market-type", choices=("spot", "swap"), default="spot", help="spot or perpetual swaps")
+    add("--market-type", choices=("spot", "swap"), help="spot or perpetual swaps (default with a fake)")
     add("--seed", type=int, default=1, metavar="N", help="seed of the simulator (default: 1)")
     add("--quiet", action="store_true", help="show no progress")
     run.set_defaults(command=_run)
@@ -117,11 +134,23 @@ def _has_period(given: argparse.Namespace) -> bool:
     return any(value is not None for value in (given.start, given.end, given.speed))
 
 
+def _refuse_with_fake(given: argparse.Namespace) -> None:
+    if _has_period(given):
+        raise UsageError(
+            "--venue fake runs in real time, as its process does: leave --speed, --from, --to out"
+        )
+    if given.market != "auto":
+        raise UsageError("--venue fake has prices of its own: leave --market out")
+    if given.connections != 1:
+        raise UsageError("--venue fake has one account: leave --connections out")
+
+
 def _refuse_combinations(given: argparse.Namespace, replay: bool) -> None:
     data = given.data
     if data is not None and not data.is_dir():
         raise UsageError(
-            f"--data {data}: no such directory; name one with SYMBOL-{given.timeframe}.csv.gz files"
+            f"--data {data}: no such directory; "
+            f"name one with SYMBOL-{given.timeframe or DEFAULT_TIMEFRAME}.csv.gz files"
         )
     if data is not None and given.market != "auto":
         raise UsageError("--data and --market exclude each other: recorded candles are a market of their own")

@@ -163,9 +163,7 @@ def _path_cache(seed: int, volatility: float, base: str, beta: float, day: int) 
 
 
 @lru_cache(maxsize=_CACHED_DAYS)
-def _day_candles(
-    seed: int, volatility: float, symbol: str, timeframe: int, day: int
-) -> tuple[Floats, ...]:
+def _day_candles(seed: int, volatility: float, symbol: str, timeframe: int, day: int) -> tuple[Floats, ...]:
     """Return open, high, low, close and volume of a whole day (future candles included: callers cut)."""
     coin = _coin(symbol)
     bounds, activity = _path_cache(seed, volatility, coin.base, coin.beta, day)

@@ -16,7 +16,7 @@ from chalicelib.exchanges.paper import AccountState, PaperVenue
 from chalicelib.local.candle_files import read_candles
 from chalicelib.local.recorded_feed import RecordedFeed
 from chalicelib.stores.memory import MemoryPaperLedger, MemoryTables
-from tests.exchanges.paper_world import STEP, an_order
+from tests.exchanges.paper_world import STEP, an_order, cancel, send
 from tests.shared import shared_path
 
 D = Decimal

@@ -317,3 +317,17 @@ def test_rules_are_read_again_after_an_order_that_they_should_have_stopped():
         venue, _, _ = venue_of("binance", (400, body("binance", code), {}), rules=rules)
         raised(lambda v=venue: v.create_order(approved(order(SWAP, "buy", "market", "0.01")), NOW))
         assert rules.told == told
+
+
+@pytest.mark.parametrize("exchange", ["binance", "bybit", "bingx", "pionex"])
+@pytest.mark.parametrize("text", ["{}", "null", '{"error": "who knows"}', "<html>", '"ok"', "[NaN"])
+def test_a_list_that_is_none_is_never_empty(exchange, text):
+    # ccxt makes an empty list of {}: an account that is flat, without orders.
+    venue, _, _ = venue_of(exchange, *[(200, text, {})] * 3)
+    for question in (
+        lambda: venue.fetch_positions((SWAP,), NOW),
+        lambda: venue.fetch_open_orders((SWAP,), NOW),
+        lambda: venue.fetch_balance(NOW),
+    ):
+        error = raised(question)
+        assert type(error) is VenueUnknown, repr(error)

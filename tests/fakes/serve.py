@@ -3,6 +3,7 @@
 Prints one line of JSON with the port, the account's key and the variables that lead a Python process to it,
 then serves in real time until it is told to end or its parent has ended. Prices are those of the built-in
 simulator or, with `--data DIR`, of recorded 5m candles, moved in time so that half of them lies behind.
+Commands of the parent come in by lines: see `tests.fakes.serve_commands`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from tests.fakes import NAMES, fake_of
 from tests.fakes.certificates import authority
 from tests.fakes.core_values import Listing
 from tests.fakes.prices import Candle, PriceSource, RecordedPrices
+from tests.fakes.serve_commands import Desk
 from tests.fakes.server import Server
 from tests.fakes.simulated import SimulatedPrices
 from tests.fakes.wire import Fake
@@ -41,27 +43,40 @@ _QUOTE = "USDT"
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM, SIGINT, or the end of the parent process."""
     options = _options(arguments)
-    fake = prepared(fake_of(options.exchange), options.data, options.symbols, options.seed)
+    source = SimulatedPrices(options.seed, options.volatility)
+    fake = prepared(fake_of(options.exchange), options.data, options.symbols, source)
     server = Server(fake, options.port)
     server.start()
     print(json.dumps(announcement(fake, server)), flush=True)
+    desk = Desk(fake)
+    threading.Thread(target=desk.obey, args=(sys.stdin, sys.stdout), daemon=True).start()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     parent = os.getppid()
-    while not ended.wait(0.5) and os.getppid() == parent:
+    while not ended.wait(0.2) and os.getppid() == parent:
         pass
     server.stop()
+    desk.close()
     sys.stderr.writelines(fake.crashes)
     return 1 if fake.crashes else 0
 
 
-def prepared(fake: Fake, data: Path | None, symbols: int, seed: int) -> Fake:
+def prepared(
+    fake: Fake, data: Path | None, symbols: int | tuple[str, ...], simulated: SimulatedPrices | None = None
+) -> Fake:
     """List the markets that have prices, each on spot and as a swap, and bound the logs."""
-    source, names = _recorded(data, symbols) if data else _simulated(symbols, seed)
+    source: PriceSource
+    if data:
+        source, names = _recorded(data, symbols)
+    else:
+        names = list(simulated_symbols(symbols) if isinstance(symbols, int) else symbols)
+        source = simulated or SimulatedPrices(1)
     fake.exchange.relist(_listings(names, source), source)
     fake.requests = deque(maxlen=KEPT)
     fake.limits.log = deque(maxlen=KEPT)
+    # Ids of this process are not those of one before it.
+    fake.exchange.ids = int(time.time() * 1000)
     return fake
 
 
@@ -86,24 +101,32 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--exchange", required=True, choices=NAMES)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--data", type=Path, help="folder of files BASEQUOTE-5m.csv.gz")
-    parser.add_argument("--symbols", type=int, default=20, help="how many, the first ones")
+    parser.add_argument(
+        "--symbols", type=_symbols, default=20, metavar="N|LIST", help="the first ones, or BTC/USDT,ETH/USDT"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the simulator")
+    parser.add_argument(
+        "--volatility", type=float, default=1.0, help="of the simulator, in units of its usual one"
+    )
     return parser.parse_args(arguments)
 
 
-def _simulated(symbols: int, seed: int) -> tuple[PriceSource, list[str]]:
-    return SimulatedPrices(seed), list(simulated_symbols(symbols))
+def _symbols(text: str) -> int | tuple[str, ...]:
+    return int(text) if text.isdigit() else tuple(text.split(","))
 
 
-def _recorded(folder: Path, symbols: int) -> tuple[PriceSource, list[str]]:
+def _recorded(folder: Path, symbols: int | tuple[str, ...]) -> tuple[PriceSource, list[str]]:
     """Return the recording whose middle is now; its candles keep their time of day."""
     files = RecordedPrices(folder, TIMEFRAME, STEP).symbols()
     pairs = [f"{name.removesuffix(_QUOTE)}/{_QUOTE}" for name in files if name.endswith(_QUOTE)]
     if not pairs:
         raise SystemExit(f"{folder} has no files BASE{_QUOTE}-{TIMEFRAME}.csv.gz")
-    first, last = RecordedPrices(folder, TIMEFRAME, STEP).span(pairs[0])
+    wanted = pairs[:symbols] if isinstance(symbols, int) else list(symbols)
+    if missing := sorted(set(wanted) - set(pairs)):
+        raise SystemExit(f"{folder} has no {TIMEFRAME} candles of {', '.join(missing)}")
+    first, last = RecordedPrices(folder, TIMEFRAME, STEP).span(wanted[0])
     shift = (int(time.time()) - (first + last) // 2) // _DAY * _DAY
-    return RecordedPrices(folder, TIMEFRAME, STEP, shift, PARTS), pairs[:symbols]
+    return RecordedPrices(folder, TIMEFRAME, STEP, shift, PARTS), wanted
 
 
 def _listings(names: Iterable[str], source: PriceSource) -> Iterable[Listing]:

@@ -66,7 +66,7 @@ def test_simulated_prices_move_and_agree_with_their_candles() -> None:
 
 
 def test_recorded_candles_become_markets_at_the_present_time() -> None:
-    fake = prepared(fake_of("binance"), shared_path("data/ohlcv/binance_spot"), symbols=3, seed=0)
+    fake = prepared(fake_of("binance"), shared_path("data/ohlcv/binance_spot"), symbols=3)
     exchange = fake.exchange
     exchange.now = time.time()
     assert len(exchange.markets) == 6

@@ -81,8 +81,8 @@ def ours(floor: Floor, symbol: str) -> Decimal:
 def held(floor: Floor, symbol: str) -> Decimal:
     """Return the signed quantity that the account holds of a symbol."""
     if floor.connection.market_type == "spot":
-        return floor.fake.exchange.main.total("spot", symbol.partition("/")[0])
-    positions = floor.fake.exchange.main.open_positions()
+        return floor.owner.total("spot", symbol.partition("/")[0])
+    positions = floor.owner.open_positions()
     return sum((one.quantity for one in positions if one.symbol == symbol), Decimal(0))
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
@@ -45,6 +46,7 @@ from chalicelib.stores.memory_credentials import MemoryCredentialStore
 from chalicelib.stores.memory_limits import MemoryLimitStore
 from chalicelib.stores.memory_objects import MemoryBucket, MemoryObjectStore
 from tests.fakes import fake_of
+from tests.fakes.core_accounts import Account
 from tests.fakes.server import served
 from tests.fakes.wire import Fake
 from tests.flows.desk import CountingMetrics
@@ -90,21 +92,32 @@ def a_connection(exchange: str, market_type: MarketType, **changes: Any) -> Conn
 
 
 @dataclass
+class Clock:
+    """The one time of everybody on an exchange."""
+
+    now: float = T0
+
+
+@dataclass
 class Floor:
-    """One engine on one exchange; `wrap` may put something around the parts of each new process."""
+    """One engine on one exchange; `wrap` may put something around the parts of each new process.
+
+    `account` is the name of the account at the exchange; time and rate limits may be those of another floor.
+    """
 
     fake: Fake
     connection: Connection
-    now: float = T0
+    account: str = "main"
+    time: Clock = field(default_factory=Clock)
+    limits: MemoryLimitStore = field(default_factory=MemoryLimitStore)
     wrap: Callable[[str, Any], Any] = lambda _, part: part
     tables: MemoryTables = field(default_factory=MemoryTables)
     metrics: CountingMetrics = field(default_factory=CountingMetrics)
-    batches: int = 0
 
     def __post_init__(self) -> None:
+        self.owners = count(1)
         self.engines = MemoryEngineStore(self.tables)
         self.records = MemoryRecordStore(self.tables)
-        self.limits = MemoryLimitStore()
         self.objects = MemoryObjectStore(MemoryBucket())
         self.subject = engine_subject(TENANT, self.connection.connection_id)
         self.engines.create(Engine(coordinator_subject(TENANT), Status.RUNNING))
@@ -119,14 +132,34 @@ class Floor:
     def symbol(self) -> str:
         return self.connection.symbols[0]
 
+    @property
+    def owner(self) -> Account:
+        """The account at the exchange."""
+        return self.fake.exchange.accounts[self.account]
+
+    def set(self, **changes: Any) -> None:
+        """Change settings of the connection, as if the engine had been started with them."""
+        self.connection = validate(replace(self.connection, **changes))
+        engine = self.tables.engines[self.subject]
+        self.tables.engines[self.subject] = replace(engine, settings=to_plain(self.connection))
+
+    def beside(self, connection_id: str, account: str = "main") -> "Floor":
+        """Return another engine on the same exchange, with tables of its own."""
+        connection = replace(self.connection, connection_id=connection_id)
+        return Floor(self.fake, connection, account, self.time, self.limits)
+
     # Time
 
+    @property
+    def now(self) -> float:
+        return self.time.now
+
     def clock(self) -> float:
-        return self.now
+        return self.time.now
 
     def wait(self, seconds: float) -> None:
         """Let time pass for everybody."""
-        self.now += seconds
+        self.time.now += seconds
         self.fake.exchange.now = self.now
 
     # Processes
@@ -134,7 +167,8 @@ class Floor:
     def restart(self) -> None:
         """Begin anew with what a process keeps in memory; stores and exchange go on."""
         self.feed = PublicFeed(self.connection.exchange, self._prepared, self.wait, self.clock)
-        credentials = Credentials(Secret(self.fake.key), Secret(self.fake.secret))
+        key = next(iter(self.owner.keys.values()))
+        credentials = Credentials(Secret(key.key), Secret(key.secret))
         self.accounts = Accounts(
             lambda *_: credentials, self.limits, lambda _: self.feed, self.clock, self.wait, self._prepared
         )
@@ -147,7 +181,7 @@ class Floor:
         """Return the world of one invocation."""
         return World(
             now=self.clock,
-            owner=lambda: "owner",
+            owner=lambda: f"process-{next(self.owners)}",
             engines=self.wrap("engines", self.engines),
             connections=MemoryConnectionStore(self.tables),
             credentials=MemoryCredentialStore(self.tables),
@@ -223,7 +257,7 @@ class Floor:
 
     def theirs(self) -> Sequence[Any]:
         """Return all orders that the exchange ever accepted."""
-        return list(self.fake.exchange.main.orders.values())
+        return list(self.owner.orders.values())
 
 
 class _Inline:

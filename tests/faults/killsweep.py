@@ -136,12 +136,13 @@ class Street:
     connection: Connection
     life: Life
     kills: list[Kill] = field(default_factory=list)
-    calls: tuple[str, ...] = ()
-    """What the first process asked of the outside, as far as it came."""
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    """What each process asked of the outside, one after the other, until all events had happened."""
     died_at: list[str] = field(default_factory=list)
     routes: dict[str, str] = field(default_factory=dict)
     """The exchange's names of the requests that it got."""
     _alive: bool = False
+    _settling: bool = False
     _known: Books | None = None
 
     def __post_init__(self) -> None:
@@ -161,6 +162,7 @@ class Street:
     def live(self) -> None:
         """Go through all events; then let everything settle, and leave at prices that nobody holds on to."""
         self._through(self.life.events)
+        self._settling = True
         self._through(
             [Event(30.0 * number, "tick") for number in range(1, TICKS_AFTER_DEATH + 1)][: self._ticks]
         )
@@ -198,8 +200,8 @@ class Street:
         if not self._alive:
             self._begin()
         answer = self.zygote.take(Step(step, argument))
-        if not self.died_at:
-            self.calls = answer.calls
+        if not self._settling:
+            self.calls[-1] = answer.calls
         if isinstance(answer, Dying):
             self._alive = False
             self.died_at.append(answer.calls[-1])
@@ -225,6 +227,8 @@ class Street:
         )
         self.zygote.begin(job)
         self._alive = True
+        if not self._settling:
+            self.calls.append(())
         if self._first:
             self._first = False
             self.take("set_up")

@@ -2,10 +2,9 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -19,19 +18,34 @@ from chalicelib.settings import Settings
 from tests.fakes.certificates import authority
 from tests.faults.checks import four_checks
 from tests.faults.killsweep import Life, Street, Zygote, street
-from tests.faults.killsweep_messages import Kill, Moment
-from tests.faults.routes import words_of
+from tests.faults.killsweep_messages import Kill
 
 REGION = "us-east-1"
-MOMENTS: tuple[Moment, ...] = ("before", "after")
+MOST_FAILURES = 10
 RECOVERED, DEAD, REFUSED = "recovered", "dead letter, listed", "not entered, the signal says why"
+
+
+Place = tuple[str, MarketType]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What a process asked of the outside, and how the exchange names what it got."""
+
+    names: tuple[str, ...]
+    routes: Mapping[str, str]
+
+    def number(self, *routes: str) -> int:
+        """Return which call was the first to one of these routes of the exchange."""
+        return next(number for number, name in enumerate(self.names, 1) if self.routes.get(name) in routes)
 
 
 @dataclass
 class Outcomes:
-    """What a sweep came to: how many kill points, how each ended, and what was wrong."""
+    """What a sweep came to: the calls of the life, the deaths, how each ended, and what was wrong."""
 
-    points: int = 0
+    calls: int
+    deaths: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -43,25 +57,23 @@ class Sweeper:
         self.aws = aws
         self._zygotes = tuple(zygotes)
 
-    def calls(self, venue: tuple[str, MarketType], life: Life) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Return the calls of a life without a death, and how the exchange names those that it gets."""
-        with street(self._zygotes[0], self.aws, venue, life) as made:
+    def calls(self, venue: Place, life: Life, first: Sequence[Kill] = ()) -> Calls:
+        """Return the calls of the process that comes after the first deaths, and lives on."""
+        with street(self._zygotes[0], self.aws, venue, life, first) as made:
             made.live()
-            assert _checked(made) == RECOVERED
-        return made.calls, made.routes
+            _checked(made)
+        return Calls(made.calls[-1], made.routes)
 
-    def sweep(
-        self,
-        venue: tuple[str, MarketType],
-        life: Life,
-        every: int = 1,
-        first: Kill | None = None,
-    ) -> Outcomes:
-        """Die at every call (or every so manyth) in both moments; after a first death, if one is given."""
-        calls = self._calls_after(venue, life, first) if first else self.calls(venue, life)[0]
-        outcomes, points = Outcomes(), SimpleQueue[list[Kill]]()
-        for call, moment in list(product(range(1, len(calls) + 1), MOMENTS))[::every]:
-            points.put([*([first] if first else []), Kill(call, moment)])
+    def sweep(self, venue: Place, life: Life, every: int = 1, first: Sequence[Kill] = ()) -> Outcomes:
+        """Die after every call, or every so manyth, and before the first; `first` are deaths before that one.
+
+        To die after one call is to die before the next: nothing outside can tell them apart.
+        """
+        calls = self.calls(venue, life, first)
+        outcomes, points = Outcomes(len(calls.names)), SimpleQueue[list[Kill]]()
+        kills = [Kill(1, "before"), *(Kill(call, "after") for call in range(1, len(calls.names) + 1))]
+        for kill in kills[::every]:
+            points.put([*first, kill])
         threads = [
             Thread(target=self._work, args=(zygote, venue, life, points, outcomes))
             for zygote in self._zygotes
@@ -72,27 +84,20 @@ class Sweeper:
             thread.join()
         return outcomes
 
-    def _calls_after(self, venue: tuple[str, MarketType], life: Life, first: Kill) -> tuple[str, ...]:
-        """Return the calls of the process that goes on after a first death."""
-        with street(self._zygotes[0], self.aws, venue, life, [first]) as made:
-            made.live()
-            _checked(made)
-        return made.calls
-
     def _work(
         self,
         zygote: Zygote,
-        venue: tuple[str, MarketType],
+        venue: Place,
         life: Life,
         points: SimpleQueue[list[Kill]],
         outcomes: Outcomes,
     ) -> None:
-        while not outcomes.failures or len(outcomes.failures) < 20:
+        while len(outcomes.failures) < MOST_FAILURES:
             try:
                 kills = points.get_nowait()
             except Empty:
                 return
-            outcomes.points += 1
+            outcomes.deaths += 1
             try:
                 with street(zygote, self.aws, venue, life, kills) as made:
                     made.live()
@@ -101,12 +106,6 @@ class Sweeper:
                 place = f"{venue} {life.name} {kills} {[made.routes.get(one, one) for one in made.died_at]}"
                 outcomes.failures.append(f"{place}\n{traceback.format_exc()}")
                 made.end()
-
-
-def create_call(calls: Sequence[str], routes: dict[str, str], venue: tuple[str, MarketType]) -> int:
-    """Return the number of the call that creates the first order."""
-    create = words_of(*venue).create
-    return next(number for number, name in enumerate(calls, 1) if routes.get(name) == create)
 
 
 def _checked(made: Street) -> str:

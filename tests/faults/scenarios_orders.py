@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.codec import to_plain
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.errors import Retryable, VenueRejected
 from chalicelib.flows.cancel_orders import cancel_open_orders
@@ -248,11 +247,9 @@ def refused_here(floor: Floor, words: Words, what: str) -> str:
 
 def _too_small(floor: Floor, words: Words) -> str:
     """Let the account afford less than the least order: its size is refused before an intent exists."""
-    engine = floor.tables.engines[floor.subject]
-    poor = replace(floor.connection, position_cost=D("0.0001"))
-    floor.tables.engines[floor.subject] = replace(engine, settings=to_plain(poor))
+    floor.set(position_cost=D("0.0001"))
     (outcome,) = floor.execute(floor.signal()).values()
-    assert outcome in ("BELOW_MIN_NOTIONAL", "BELOW_MIN_AMOUNT", "MAX_EXPOSURE"), outcome
+    assert outcome in ("BELOW_MIN_NOTIONAL", "BELOW_MIN_AMOUNT", "NO_SIZE"), outcome
     assert created(floor, words) == 0
     assert floor.orders() == ()
     four_checks(floor)

@@ -10,7 +10,8 @@ from chalicelib.domain.order import OrderState
 from chalicelib.domain.position import Position
 from chalicelib.domain.signal import ExitProfile, PartialExit
 from chalicelib.errors import VenueRejected, VenueUnknown
-from tests.flows.desk import Desk, connection
+from chalicelib.flows.kill_switch import kill
+from tests.flows.desk import TENANT, Desk, connection
 from tests.flows.hand_venue import ABLE, HandVenue
 
 D = Decimal
@@ -173,3 +174,13 @@ def test_a_tick_of_resting_stops_asks_the_venue_twice() -> None:
     venue.calls.clear()
     desk.realtime()
     assert venue.calls == ["fetch_positions", "fetch_balance"]
+
+
+def test_flatten_closes_a_position_that_has_no_price() -> None:
+    desk, venue = entered()
+    kill(desk.world(), TENANT, None, True, "ann", "k")
+    desk.feed.tickers = lambda symbols, now: {}  # type: ignore[method-assign]
+    for _ in range(2):
+        desk.realtime()
+    assert (the_position(desk).state, the_position(desk).exit_reason) == ("closed", "kill_switch")
+    assert (venue.held(SYMBOL), venue.stops()) == (0, [])

@@ -15,6 +15,7 @@ from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.domain.position import Position
+from chalicelib.domain.signal import ExitProfile
 from chalicelib.exchanges.ccxt_loader import load_exchange_class
 from chalicelib.flows.external import CLOSED_OUTSIDE
 from chalicelib.flows.reconcile import DEAD_LETTER, ROUND
@@ -40,8 +41,8 @@ from tests.infra.situations import (
 NAME = "live"
 SUBJECT = engine_subject(TENANT, NAME)
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
-FAR_BELOW = Decimal(40_000)
 HOUR = 3600
+BANDS = ExitProfile(take_profit=Decimal("0.05"), stop_loss=Decimal("0.02"))
 CANCEL_FAILS = answered(200, {"retCode": 10001, "retMsg": "params error", "result": {}}, executed=False)
 WISH: Mapping[str, Any] = {
     "connection_id": NAME,
@@ -52,7 +53,6 @@ WISH: Mapping[str, Any] = {
     "timeframe": "1m",
     "sources": ["vote"],
     "external_orders": "cancel",
-    "exits": {"take_profit": "0.05", "stop_loss": "0.02"},
     "risk": {"min_confidence": 0.0, "cooldown": 0.0, "orders_per_minute": 1000},
 }
 
@@ -108,7 +108,7 @@ def _executor(stage: Deployed, fake: Fake) -> None:
     stage.cold()
     _enter(stage)
     _others_act(stage, fake)
-    assert stage.signals(batch(stage, "enter", ETH, next(_numbers), NAME)) == 0
+    assert stage.signals(batch(stage, "enter", ETH, next(_numbers), NAME, BANDS)) == 0
     _seen(stage)
 
 
@@ -178,7 +178,7 @@ def _refused(stage: Deployed, fake: Fake) -> None:
     """Meet a key that may not trade, then a revoked one; somebody stops the engine meanwhile."""
     _, key = fake.exchange.key(fake.key)
     for deliver, forbidden in (
-        (lambda: stage.signals(batch(stage, "leave", BTC, next(_numbers), NAME)), {"trade": False}),
+        (lambda: stage.signals(batch(stage, "leave", BTC, next(_numbers), NAME, BANDS)), {"trade": False}),
         (lambda: stage.ticks("realtime_tick", tick_now(stage, "realtime", NAME)), {"revoked": True}),
     ):
         fake.exchange.add_key("main", replace(key, **forbidden))
@@ -224,7 +224,7 @@ def _end(stage: Deployed, fake: Fake) -> None:
 def _enter(stage: Deployed) -> None:
     """Open a position; the exchange only says that it took the order, so a tick finds out what came of it."""
     stage.let_pass(5)
-    assert stage.signals(batch(stage, "enter", BTC, next(_numbers), NAME)) == 0
+    assert stage.signals(batch(stage, "enter", BTC, next(_numbers), NAME, BANDS)) == 0
     stage.let_pass(5)
     _tick(stage)
     assert [one.state for one in _positions(stage) if one.symbol == BTC] == ["open"], stage.metrics

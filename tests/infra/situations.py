@@ -29,6 +29,7 @@ WISH: dict[str, Any] = {
     "timeframe": "1m",
     "risk": {"min_confidence": 0.0, "cooldown": 0.0},
 }
+NO_STOP = ExitProfile(take_profit=Decimal("0.5"), stop_loss=None)
 FAR_BELOW = "1000"
 """A limit price in USDT at which nothing of the simulated market fills."""
 
@@ -90,7 +91,14 @@ def settle(stage: Deployed, name: str, expected: Status) -> None:
     assert stored_engine(stage, name).status is expected
 
 
-def batch(stage: Deployed, action: Any, symbol: str, number: int, connection_id: str = "main") -> SignalBatch:
+def batch(
+    stage: Deployed,
+    action: Any,
+    symbol: str,
+    number: int,
+    connection_id: str = "main",
+    exits: ExitProfile = NO_STOP,
+) -> SignalBatch:
     """Return one signal of now: to enter long, or to leave."""
     signal = Signal(
         signal_id=f"{number}-{symbol}",
@@ -105,7 +113,7 @@ def batch(stage: Deployed, action: Any, symbol: str, number: int, connection_id:
         candle_time=int(stage.now),
         created_at=stage.now,
         correlation_id=f"k-{number}",
-        exits=ExitProfile(take_profit=Decimal("0.5"), stop_loss=None),
+        exits=exits,
     )
     return SignalBatch(TENANT, connection_id, f"k-{number}", (signal,))
 
