@@ -56,6 +56,7 @@ T = TypeVar("T")
 
 CLOCK_SECONDS = 600.0
 """How long a comparison of the clocks is good for."""
+CREDIBLE_SKEW = 0.5
 
 
 class ExchangeVenue:
@@ -199,10 +200,20 @@ class ExchangeVenue:
         """Return the seconds that our clock is ahead, asked for every ten minutes; None if that fails."""
         if now - self._memory.get("clock_asked_at", -CLOCK_SECONDS) >= CLOCK_SECONDS:
             try:
-                self._client().ask("fetch", lambda ccxt: ccxt.load_time_difference())
+                self._ask_clock()
             except VenueError:
                 return None
             self._memory["clock_asked_at"] = now
+        return self._skew()
+
+    def _ask_clock(self) -> None:
+        """Compare the clocks; a great difference once more, because a first request takes its time as well."""
+        for _ in range(2):
+            self._client().ask("fetch", lambda ccxt: ccxt.load_time_difference())
+            if abs(self._skew()) < CREDIBLE_SKEW:
+                return
+
+    def _skew(self) -> float:
         return float(self._client().ccxt.options["timeDifference"]) / 1000
 
     def _created(self, ccxt: Any, wish: Wish, order: Order, now: float) -> tuple[Raw, VenueOrder]:

@@ -13,13 +13,17 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import IO, Any
 
 from chalicelib.domain.credentials import Credentials, Secret
+from chalicelib.domain.market import MarketType
 from chalicelib.errors import Retryable, UsageError
 from chalicelib.local.options import RunOptions
+from chalicelib.local.simulator import MarketSimulator
+from chalicelib.local.symbols import unified_symbol
 
 CLONE = Path(__file__).resolve().parents[2]
 VOLATILITY = 4
@@ -46,10 +50,9 @@ class FakeExchange:
         except Retryable as error:
             raise UsageError(f"the fake exchange did not start: {self._last_words() or error}") from error
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """All symbols that it trades, spot and swap."""
-        return tuple(self._told["symbols"])
+    def symbols(self, market_type: MarketType) -> tuple[str, ...]:
+        """Return what it trades, in the order that was asked for."""
+        return tuple(name for name in self._told["symbols"] if (":" in name) == (market_type == "swap"))
 
     @property
     def credentials(self) -> Credentials:
@@ -129,7 +132,7 @@ def fake_exchange(options: RunOptions) -> Iterator[FakeExchange | None]:
         return
     if not (CLONE / "tests" / "fakes" / "serve.py").is_file():
         raise UsageError(
-            "--venue fake works in a clone of the repository only: the fakes are among its tests"
+            "--venue fake works only in a clone of the repository: the fakes are in its tests"
         )
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -159,12 +162,23 @@ def fake_exchange(options: RunOptions) -> Iterator[FakeExchange | None]:
 
 def _command(options: RunOptions) -> list[str]:
     wanted = options.symbols
-    # A market is named by its pair here: each is listed on spot and as a swap.
-    symbols = str(wanted) if isinstance(wanted, int) else ",".join(n.partition(":")[0] for n in wanted)
+    symbols = str(wanted) if isinstance(wanted, int) else ",".join(_pairs(options))
     command = [sys.executable, "-m", _MODULE, "--exchange", options.exchange, "--symbols", symbols]
     if options.data is not None:
         return [*command, "--data", str(options.data.absolute())]
     return [*command, "--seed", str(options.seed), "--volatility", str(VOLATILITY)]
+
+
+def _pairs(options: RunOptions) -> tuple[str, ...]:
+    """Return the pairs of named symbols: the fake lists each on spot and as a swap."""
+    assert isinstance(options.symbols, tuple)
+    pairs = tuple(
+        name.partition(":")[0] if "/" in name else unified_symbol(name, "spot") or name
+        for name in options.symbols
+    )
+    if options.data is None:
+        MarketSimulator(options.seed, Decimal(0)).markets(pairs)
+    return pairs
 
 
 def _nothing() -> None:

@@ -179,7 +179,7 @@ def test_a_tick_of_resting_stops_asks_the_venue_twice() -> None:
 def test_flatten_closes_a_position_that_has_no_price() -> None:
     desk, venue = entered()
     kill(desk.world(), TENANT, None, True, "ann", "k")
-    desk.feed.tickers = lambda symbols, now: {}  # type: ignore[method-assign]
+    desk.feed.tickers = lambda *_: {}  # type: ignore[method-assign]
     for _ in range(2):
         desk.realtime()
     assert (the_position(desk).state, the_position(desk).exit_reason) == ("closed", "kill_switch")

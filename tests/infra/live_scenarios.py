@@ -127,22 +127,24 @@ def _stops(stage: Deployed, fake: Fake) -> None:
     _enter(stage)
     stage.let_pass(30)
     _tick(stage)
-    (stop,) = (order for order in _orders(stage) if order.leg == "protection")
+    (stop,) = (one.stop_order_id for one in _positions(stage) if one.symbol == BTC)
+    assert stop
     fake.exchange.prices[BTC] *= Decimal("1.06")
     stage.let_pass(30)
     _tick(stage)
-    assert _positions(stage) == ()
 
     def touched() -> None:
-        order = stage.world.records.order(TENANT, NAME, stop.client_order_id)
+        order = stage.world.records.order(TENANT, NAME, stop)
         assert order is not None
         stage.world.records.commit(TENANT, [order])
 
-    if any(order.leg == "protection" for order in _orders(stage)):
-        stage.recorder.before("UpdateItem", stop.client_order_id, touched)
-        fake.faults.on("cancel_order", CANCEL_FAILS)
-        stage.let_pass(30)
-        _tick(stage)
+    stage.recorder.before("UpdateItem", stop, touched)
+    fake.faults.on("cancel_order", CANCEL_FAILS)
+    stage.let_pass(30)
+    _tick(stage)
+    assert BTC not in {position.symbol for position in _positions(stage)}
+    assert stage.recorder.all_rivals_acted()
+    assert fake.faults.pending == 0
 
 
 def _funding(stage: Deployed, fake: Fake) -> None:
@@ -152,7 +154,7 @@ def _funding(stage: Deployed, fake: Fake) -> None:
     fake.exchange.pay_funding(BTC, Decimal("0.0001"))
     stage.let_pass(125)
     _tick(stage)
-    (position,) = _positions(stage)
+    (position,) = (one for one in _positions(stage) if one.symbol == BTC)
     assert position.funding < 0
 
 

@@ -163,7 +163,10 @@ def test_a_stage_that_does_not_exist_is_told(action: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws(), pytest.raises(Exception, match=r"was refused \(ResourceNotFoundException|NonExistentQueue") as told:
+    with (
+        mock_aws(),
+        pytest.raises(Exception, match=r"was refused \(ResourceNotFoundException|NonExistentQueue") as told,
+    ):
         cts(
             action,
             "--stage",

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.order import OrderState
 from chalicelib.errors import OrderNotFound, VenueNotSent, VenueUnauthorized, VenueUnknown
-from tests.exchanges.contract.worlds import READS, REAL, REAL_SWAPS, world
+from tests.exchanges.contract.worlds import READS, REAL, REAL_SWAPS, on
 from tests.exchanges.venue_world import raised
 from tests.fakes.faults import (
     answered,
@@ -43,18 +43,13 @@ NOT_EXECUTED = {
 }
 
 
-@pytest.fixture
-def site(request):
-    with world(*request.param) as made:
-        # What is asked once (rules, a token) shall not meet the fault that is meant for the order.
-        made.venue.fetch_balance(made.now())
-        made.feed.markets((made.symbol,))
-        yield made
-        assert not made.fake.faults.pending
-
-
-def on(*sites):
-    return pytest.mark.parametrize("site", sites, ids="-".join, indirect=True)
+@pytest.fixture(autouse=True)
+def warm(site):
+    """Ask once what is asked once (rules, a token), so that faults meet the order that they are meant for."""
+    site.venue.fetch_balance(site.now())
+    site.feed.markets((site.symbol,))
+    yield
+    assert not site.fake.faults.pending
 
 
 def found(site, intent):

@@ -15,23 +15,13 @@ from chalicelib.exchanges.client import Access, private_client
 from chalicelib.exchanges.pace import Pace
 from chalicelib.exchanges.quirks import QUIRKS, require
 from chalicelib.exchanges.venue import exchange_venue
-from tests.exchanges.contract.worlds import REAL, REAL_SWAPS, world
+from tests.exchanges.contract.worlds import REAL, REAL_SWAPS, on
 from tests.exchanges.venue_world import SpyGate, keys, raised
 from tests.fakes import fake_of
 from tests.fakes.faults import banned
 from tests.fakes.server import served
 
 D = Decimal
-
-
-@pytest.fixture
-def site(request):
-    with world(*request.param) as made:
-        yield made
-
-
-def on(*sites):
-    return pytest.mark.parametrize("site", sites, ids="-".join, indirect=True)
 
 
 @on(*REAL_SWAPS)

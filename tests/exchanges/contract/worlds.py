@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.credentials import Credentials, Secret
 from chalicelib.domain.order import TERMINAL, Order, VenueOrder
@@ -36,6 +38,11 @@ SPOTS = tuple(one for one in ALL if one[1] == "spot")
 
 READS = 6
 """How often an order is looked up until it stands: receipts of some exchanges come before the order."""
+
+
+def on(*sites: tuple[str, str]) -> pytest.MarkDecorator:
+    """Run a test on each of these sites."""
+    return pytest.mark.parametrize("site", sites, ids="-".join, indirect=True)
 
 
 @dataclass
