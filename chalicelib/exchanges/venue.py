@@ -207,7 +207,7 @@ class ExchangeVenue:
         return self._skew()
 
     def _ask_clock(self) -> None:
-        """Compare the clocks; a great difference once more, because a first request takes its time as well."""
+        """Compare the clocks; a great difference once more, because a first request is a slow one."""
         for _ in range(2):
             self._client().ask("fetch", lambda ccxt: ccxt.load_time_difference())
             if abs(self._skew()) < CREDIBLE_SKEW:

@@ -14,7 +14,7 @@ from chalicelib.domain.order import TERMINAL, UNPROVEN, Order, OrderState, Venue
 from chalicelib.domain.position import Position
 from chalicelib.domain.venue import VenuePosition
 from chalicelib.errors import VenueError
-from chalicelib.flows import external, orders
+from chalicelib.flows import external, external_positions, orders
 from chalicelib.flows.world import Venue, World
 
 LEAST_MISSES = 2
@@ -105,6 +105,10 @@ def reconcile(
             _look_at(desk, order, listed)
         else:
             desk.kept.append(order)
+    if thorough:
+        books = tuple(desk.positions.values())
+        for position in external_positions.found(world, venue, connection, books, now):
+            by_id[position.position_id] = position
     if thorough and listed is not None:
         desk.kept.extend(external.found(world, venue, connection, listed, open_orders, now))
     # Counted at every look, not once: the alarm must not end before the uncertainty does.

@@ -135,16 +135,20 @@ def _look(desk: Desk, symbols: Sequence[str]) -> None:
     calls: list[Callable[[], Any]] = [
         partial(feed.markets, wanted),
         partial(feed.tickers, wanted, now),
-        partial(_skew, desk),
-        partial(_balance, desk),
+        partial(_account, desk),
     ]
-    desk.markets, desk.tickers, desk.clock_skew, balance = together(calls, desk.at_once)
+    desk.markets, desk.tickers, (desk.clock_skew, balance) = together(calls, desk.at_once)
     _valued(desk, balance)
 
 
 def count_again(desk: Desk) -> None:
     """Ask for the money anew, after orders that changed it."""
     _valued(desk, _balance(desk))
+
+
+def _account(desk: Desk) -> tuple[float | None, Balance | None]:
+    """Ask the venue for its clock, then for the money: a new venue makes its client at the first question."""
+    return _skew(desk), _balance(desk)
 
 
 def _skew(desk: Desk) -> float | None:

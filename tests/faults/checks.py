@@ -80,9 +80,10 @@ def ours(floor: Floor, symbol: str) -> Decimal:
 
 def held(floor: Floor, symbol: str) -> Decimal:
     """Return the signed quantity that the account holds of a symbol."""
+    owner = floor.fake.exchange.accounts[getattr(floor, "account", "main")]
     if floor.connection.market_type == "spot":
-        return floor.owner.total("spot", symbol.partition("/")[0])
-    positions = floor.owner.open_positions()
+        return owner.total("spot", symbol.partition("/")[0])
+    positions = owner.open_positions()
     return sum((one.quantity for one in positions if one.symbol == symbol), Decimal(0))
 
 

@@ -85,7 +85,10 @@ class HandVenue:
         if self.empty:
             return ()
         held = {symbol: self.held(symbol) for symbol in symbols}
-        return tuple(VenuePosition(s, "long" if q > 0 else "short", abs(q)) for s, q in held.items() if q)
+        entry = {s: next((t.fill.price for t in self.trades if t.fill.symbol == s), None) for s in symbols}
+        return tuple(
+            VenuePosition(s, "long" if q > 0 else "short", abs(q), entry[s]) for s, q in held.items() if q
+        )
 
     def fetch_balance(self, now: float) -> Balance:
         self._called("fetch_balance")

@@ -108,6 +108,31 @@ def test_trades_of_others_that_leave_our_quantity_untouched_change_nothing() -> 
     assert desk.metrics["position_differences"] >= 1
 
 
+def test_a_position_of_somebody_else_is_shown_once_and_left_alone() -> None:
+    desk, venue = swap_desk()
+    venue.by_hand(SYMBOL, "sell", D("0.5"), desk.now)
+    for _ in range(2):
+        restarted(desk)
+    desk.realtime()
+    shown = [e for e in desk.records.list_audit(TENANT, 50, None).items if e.action == "external_position"]
+    assert [entry.details["quantity"] for entry in shown] == ["0.5"]
+    assert desk.positions() == ()
+    assert venue.held(SYMBOL) == D("-0.5")
+
+
+def test_it_is_managed_like_any_other_where_the_connection_adopts_positions() -> None:
+    desk, venue = swap_desk(external_positions="adopt")
+    venue.by_hand(SYMBOL, "sell", D("0.5"), desk.now)
+    for _ in range(2):
+        restarted(desk)
+    desk.realtime()
+    assert [stop.side for stop in venue.stops()] == ["buy"]
+    desk.feed.prices[SYMBOL] = D(60700)
+    for _ in range(2):
+        desk.realtime()
+    assert (the_position(desk).state, venue.held(SYMBOL), venue.stops()) == ("closed", 0, [])
+
+
 def test_funding_is_booked_once_and_fees_in_other_currencies_by_their_price() -> None:
     desk, venue = swap_desk()
     venue.fee_currency = "BNB"

@@ -167,13 +167,13 @@ def _dead_orders(stage: Deployed) -> None:
             OrderState.UNKNOWN,
             {"connection_id": NAME, "symbol": ETH},
             reason=DEAD_LETTER,
-            client_order_id=f"cts-dead{next(_numbers)}",
         )
         (letter,) = stage.data("GET", "/dead-letters")["items"]
         stage.data(method, f"/dead-letters/{letter['letter_id']}{end}")
         after = stage.world.records.order(TENANT, NAME, order.client_order_id)
         assert after is not None
-        assert after.state is (OrderState.FILLED if end else OrderState.REJECTED), after
+        assert (after.state is OrderState.REJECTED) == (method == "DELETE"), after
+        assert not after.reason.startswith(DEAD_LETTER)
 
 
 def _refused(stage: Deployed, fake: Fake) -> None:
@@ -238,9 +238,9 @@ def _others_act(stage: Deployed, fake: Fake, unproven: bool = True) -> None:
     order = next(one for one in fake.exchange.main.open_orders("swap") if one.symbol == ETH)
     fake.exchange.cancel(fake.exchange.main, order.id)
     if unproven:
-        missed = {"connection_id": NAME, "unproven_lookups": 1, "updated_at": stage.now - 60}
         place = {"connection_id": NAME, "symbol": ETH}
-        unknown_to_venue(stage, OrderState.UNKNOWN, place, symbol=ETH, **missed)
+        missed = {"unproven_lookups": 1, "updated_at": stage.now - 60}
+        unknown_to_venue(stage, OrderState.UNKNOWN, place, **missed)
         stage.let_pass(ROUND - stage.now % ROUND)
 
 
