@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Literal, Protocol
 
-from chalicelib.domain.breaker import CLOSED, Breaker
+from chalicelib.domain.circuit_breaker import CLOSED, Breaker
 
 Log = tuple["Slot", ...]
 _IN_ORDER = attrgetter("start", "until", "weight", "requests")

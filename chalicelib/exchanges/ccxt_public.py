@@ -92,8 +92,8 @@ class PublicFeed:
         """Read the trading rules anew at the next question, at most once a minute: orders were refused."""
         with self._lock:
             read = self._rules_read.get(market_type)
-            if read is not None and self._clock() >= read + RULES_AGAIN_SECONDS:
-                self._rules_due[market_type] = self._clock()
+            if read is not None:
+                self._rules_due[market_type] = max(self._clock(), read + RULES_AGAIN_SECONDS)
 
     def closed_candles(self, symbols: Sequence[str], timeframe: int, since: int, now: float) -> Candles:
         """Fetch the candles that open at or after `since` and are closed at `now`; gaps stay NaN.

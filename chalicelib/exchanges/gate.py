@@ -13,7 +13,7 @@ from math import ceil
 from threading import Lock
 from typing import Protocol
 
-from chalicelib.domain import breaker as breakers
+from chalicelib.domain import circuit_breaker as breakers
 from chalicelib.domain.rate_limit import (
     SECOND,
     Limit,

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.breaker import Breaker
+from chalicelib.domain.circuit_breaker import Breaker
 from chalicelib.domain.codec import from_plain, to_plain
 from chalicelib.domain.rate_limit import LimitKey, LimitState, Overtaken, Slot
 from chalicelib.errors import StaleWrite

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from chalicelib.domain.breaker import COOL_DOWN, MOST_FAILURES, PROBE_SECONDS
+from chalicelib.domain.circuit_breaker import COOL_DOWN, MOST_FAILURES, PROBE_SECONDS
 from chalicelib.domain.rate_limit import Limit, LimitKey, LimitState, Overtaken, RateLimits, Slot
 from chalicelib.errors import Retryable, VenueNotSent
 from chalicelib.exchanges.gate import FRESH, MOST_SLOTS, SharedGate

@@ -22,6 +22,9 @@ from tests.deployed.redirect import sitecustomize as redirect
 from tests.faults.killsweep_messages import Answer, Books, Death, Dying, Job, Kill, SharedClock, Step
 
 EXCHANGES = ("binance", "bybit", "bingx", "pionex", "orangex")
+QUIET, MOST_PATIENCE = 0.004, 1.0
+"""Seconds without a request of any thread after which all are waiting; and how long one waits for that."""
+
 RESTS_AT = Decimal("0.99")
 """The limit of an entry that is to rest, as a share of the price."""
 
@@ -35,6 +38,16 @@ class Outside:
         self._lock = threading.Lock()
         self.counted = False
         self.calls: list[str] = []
+        self._under_way = 0
+        self._last_at = 0.0
+
+    def quiet(self) -> None:
+        """Wait until other threads wait too: time that is skipped would be missing to one at work."""
+        ends = time.monotonic() + MOST_PATIENCE
+        while time.monotonic() < ends:
+            time.sleep(QUIET / 2)
+            if not self._under_way and time.monotonic() - self._last_at >= QUIET:
+                return
 
     def install(self) -> None:
         """Stand in the way of every HTTP request: botocore and ccxt both send them through urllib3."""
@@ -44,7 +57,12 @@ class Outside:
 
         def sent(pool: Any, method: str, url: str, *arguments: Any, **named: Any) -> Any:
             number = self._begun(_name(pool.host, method, url, named.get("headers")))
-            response = send(pool, method, url, *arguments, **named)
+            self._under_way += 1
+            try:
+                response = send(pool, method, url, *arguments, **named)
+            finally:
+                self._under_way -= 1
+                self._last_at = time.monotonic()
             self._die_if("after", number)
             return response
 
@@ -122,14 +140,19 @@ class Worker:
         clock, credentials = self._clock, Credentials(Secret(self._job.key), Secret(self._job.secret))
         overrides = wiring.Overrides(
             now=clock.now,
-            sleep=clock.sleep,
-            feed=lambda name: PublicFeed(name, sleep=clock.sleep, clock=clock.now),
+            sleep=self._sleep,
+            feed=lambda name: PublicFeed(name, sleep=self._sleep, clock=clock.now),
             metrics=self._metrics,
             credentials=lambda *_: credentials,
         )
         settings = Settings(region="us-east-1", endpoint_url=self._job.aws)
         world = wiring.build(settings, overrides)
         return self._resting(world) if self._job.rests else world
+
+    def _sleep(self, seconds: float) -> None:
+        until = self._clock.now() + max(seconds, 0.0)
+        self._outside.quiet()
+        self._clock.advance(until)
 
     def _resting(self, world: Any) -> Any:
         """Let entries go out as limit orders below the market."""

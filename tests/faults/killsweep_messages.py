@@ -102,8 +102,7 @@ class SharedClock:
     def set(self, moment: float) -> None:
         self._memory[:8] = struct.pack("d", moment)
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass at once; two that sleep at the same time do not sleep twice as long."""
-        until = self.now() + max(seconds, 0.0)
-        if until > self.now():
-            self.set(until)
+    def advance(self, moment: float) -> None:
+        """Let time pass until a moment; nothing happens if it is there already."""
+        if moment > self.now():
+            self.set(moment)

@@ -61,7 +61,8 @@ class Sweeper:
         """Return the calls of the process that comes after the first deaths, and lives on."""
         with street(self._zygotes[0], self.aws, venue, life, first) as made:
             made.live()
-            _checked(made)
+            outcome = _checked(made)
+            assert first or outcome == RECOVERED, f"without a death: {outcome}: {made.books().signals}"
         return Calls(made.calls[-1], made.routes)
 
     def sweep(self, venue: Place, life: Life, every: int = 1, first: Sequence[Kill] = ()) -> Outcomes:

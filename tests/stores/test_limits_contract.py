@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.breaker import Breaker
+from chalicelib.domain.circuit_breaker import Breaker
 from chalicelib.domain.rate_limit import LimitKey, LimitState, LimitStore, Overtaken, Slot
 from chalicelib.errors import NewerSchema, Retryable
 from chalicelib.settings import SCHEMA

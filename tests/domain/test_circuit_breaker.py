@@ -6,7 +6,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.breaker import (
+from chalicelib.domain.circuit_breaker import (
     CLOSED,
     COOL_DOWN,
     MOST_FAILURES,
