@@ -21,7 +21,8 @@ from chalicelib.domain.credentials import SealedCredentials, credentials_of
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.ids import digest
 from chalicelib.domain.records import AuditEntry
-from chalicelib.errors import AlreadyExists, Conflict, NotFound, Rejected
+from chalicelib.errors import AlreadyExists, Conflict, Halt, NotFound, Rejected, VenueError
+from chalicelib.flows.check_key import check_key, require_credentials
 from chalicelib.flows.lifecycle import IDLE, create_item, require_connection
 from chalicelib.flows.world import World
 
@@ -80,6 +81,23 @@ def listed(world: World, tenant: str) -> tuple[Shown, ...]:
 def read(world: World, tenant: str, connection_id: str) -> Shown:
     """Return one connection; NotFound says how to list those that exist."""
     return _shown(require_connection(world, tenant, connection_id), world.credentials.held(tenant))
+
+
+def try_account(world: World, tenant: str, connection_id: str) -> Mapping[str, Any]:
+    """Return whether an engine of the connection could start now, with the money it would find; else why not.
+
+    Nothing is traded and nothing is stored. Raises NotFound, or Conflict without credentials.
+    """
+    connection = require_connection(world, tenant, connection_id)
+    require_credentials(world, connection)
+    now = world.now()
+    try:
+        key = check_key(world, connection)
+        venue = world.venue(connection)
+        skew, balance = venue.clock_skew(now), venue.fetch_balance(now)
+    except (Halt, VenueError) as error:
+        return {"works": False, "code": error.code, "reason": str(error)}
+    return {"works": True, **key, "clock_skew": skew, "cash": balance.cash, "free": balance.free}
 
 
 def set_credentials(

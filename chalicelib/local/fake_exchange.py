@@ -29,6 +29,19 @@ CLONE = Path(__file__).resolve().parents[2]
 VOLATILITY = 4
 """How many times as far as in the usual simulated market prices move: exits within minutes, not hours."""
 
+NOTHING_KNOWN: Mapping[str, Any] = {
+    "deposit": "0",
+    "orders": [],
+    "positions": {},
+    "spot": {},
+    "requests": {},
+    "refused": 0,
+    "rate_refused": 0,
+    "unknown": 0,
+    "crashes": ["its process has ended"],
+}
+"""The account of an exchange whose process has ended: whatever the books hold differs from it."""
+
 _MODULE = "tests.fakes.serve"
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
@@ -77,8 +90,12 @@ class FakeExchange:
         return bool(self._ask(f"keep {file.absolute()}")["kept"])
 
     def account(self) -> Mapping[str, Any]:
-        """Return the account as the exchange itself has it; Retryable if the process has ended."""
-        return self._ask("account")
+        """Return the account as the exchange itself has it; nothing is known if the process has ended."""
+        try:
+            return self._ask("account")
+        except Retryable as error:
+            _log.error("the fake exchange can't be asked for its account: %s", error)
+            return NOTHING_KNOWN
 
     def stop(self) -> None:
         """End the process; a mistake inside it goes to the log."""
@@ -131,9 +148,7 @@ def fake_exchange(options: RunOptions) -> Iterator[FakeExchange | None]:
         yield None
         return
     if not (CLONE / "tests" / "fakes" / "serve.py").is_file():
-        raise UsageError(
-            "--venue fake works only in a clone of the repository: the fakes are in its tests"
-        )
+        raise UsageError("--venue fake works only in a clone of the repository: the fakes are in its tests")
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             _command(options),

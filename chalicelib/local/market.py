@@ -9,6 +9,7 @@ from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import Retryable, UsageError
 from chalicelib.flows.world import MarketFeed
 from chalicelib.local.candle_files import candle_files, read_candles
+from chalicelib.local.fake_exchange import FakeExchange
 from chalicelib.local.options import RunOptions
 from chalicelib.local.recorded_feed import RecordedFeed
 from chalicelib.local.simulator import QUOTE, MarketSimulator, simulated_symbols
@@ -30,8 +31,13 @@ class ChosenMarket:
     end: int = 0
 
 
-def choose_market(options: RunOptions) -> ChosenMarket:
-    """Return the market that the options ask for; UsageError names what is wrong with them or the data."""
+def choose_market(options: RunOptions, fake: FakeExchange | None = None) -> ChosenMarket:
+    """Return the market that the options ask for; UsageError names what is wrong with them or the data.
+
+    That of a fake exchange is read over the wire, as that of the real one would be.
+    """
+    if fake is not None:
+        return _of_fake(options, fake)
     if options.data is not None:
         return _recorded(options)
     if options.market == "sim":
@@ -48,6 +54,19 @@ def choose_market(options: RunOptions) -> ChosenMarket:
             f"check the network or use --market sim"
         )
     return _simulated(options, f", because {options.exchange} did not answer within {REACH_SECONDS:.0f} s")
+
+
+def _of_fake(options: RunOptions, fake: FakeExchange) -> ChosenMarket:
+    from chalicelib.exchanges.ccxt_public import PublicFeed
+
+    feed = PublicFeed(options.exchange)
+    names = fake.symbols(options.market_type)
+    try:
+        feed.markets(names)
+    except Retryable as error:
+        raise UsageError(f"the fake exchange does not answer: {error}") from error
+    prices = "the simulator" if options.data is None else f"candles from {options.data}"
+    return ChosenMarket(feed, "fake", f"a fake of {options.exchange} with prices of {prices}", names)
 
 
 def _recorded(options: RunOptions) -> ChosenMarket:

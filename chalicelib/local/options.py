@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from chalicelib.domain.connection import MAX_SYMBOLS
+from chalicelib.domain.connection import LIVE_MARKETS, MAX_SYMBOLS
 from chalicelib.domain.market import MarketType
 from chalicelib.domain.timeframes import TIMEFRAMES, timeframe_seconds
 from chalicelib.errors import UsageError
@@ -139,6 +139,11 @@ def _refuse_with_fake(given: argparse.Namespace) -> None:
         raise UsageError(
             "--venue fake runs in real time, as its process does: leave --speed, --from, --to out"
         )
+    markets = LIVE_MARKETS.get(given.exchange)
+    if markets is None:
+        raise UsageError(f"--venue fake: --exchange is one of {', '.join(LIVE_MARKETS)}")
+    if given.market_type is not None and given.market_type not in markets:
+        raise UsageError(f"{given.exchange} has no {given.market_type} market that takes orders")
     if given.market != "auto":
         raise UsageError("--venue fake has prices of its own: leave --market out")
     if given.connections != 1:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import engine_subject
-from chalicelib.domain.order import UNPROVEN, Fill, Order
+from chalicelib.domain.order import UNPROVEN, Fill, Order, VenueOrder
 from chalicelib.domain.paper import PaperLedger, PaperOrder
 from chalicelib.domain.position import Position, unrealised
 from chalicelib.domain.records import Page
@@ -39,35 +39,53 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything that one connection has stored, and what the paper venue has of it."""
+    """What one connection has stored, and what its venue has of it; `cash` is what it began with."""
 
     connection: Connection
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     signals: tuple[Signal, ...]
-    venue_orders: tuple[PaperOrder, ...]
+    venue_orders: tuple[PaperOrder | VenueOrder, ...]
     venue_holdings: Mapping[str, Decimal]
     ladder: Mapping[str, int]
+    cash: Decimal
 
 
-def read_books(world: World, ledger: PaperLedger, tenant: str) -> tuple[Books, ...]:
-    """Read the books of every connection of a tenant."""
+@dataclass(frozen=True, slots=True)
+class VenueSide:
+    """What a venue itself has of one account: cash at the beginning, all orders, signed quantities held."""
+
+    cash: Decimal
+    orders: tuple[PaperOrder | VenueOrder, ...]
+    holdings: Mapping[str, Decimal]
+
+
+def read_books(world: World, side: Callable[[Connection], VenueSide], tenant: str) -> tuple[Books, ...]:
+    """Read the books of every connection of a tenant; `side` tells the venue's."""
     connections = sorted(world.connections.list(tenant), key=lambda connection: connection.connection_id)
-    return tuple(_books(world, ledger, connection) for connection in connections)
+    return tuple(_books(world, side(connection), connection) for connection in connections)
 
 
-def _books(world: World, ledger: PaperLedger, connection: Connection) -> Books:
-    tenant, name, records = connection.tenant, connection.connection_id, world.records
+def paper_side(ledger: PaperLedger, connection: Connection) -> VenueSide:
+    """Return what the paper exchange has of a connection."""
+    tenant, name = connection.tenant, connection.connection_id
     account = ledger.load(tenant, name)
+    holdings = {s: h.quantity for s, h in account.holdings.items()} if account else {}
+    return VenueSide(connection.paper.cash, ledger.orders(tenant, name), holdings)
+
+
+def _books(world: World, side: VenueSide, connection: Connection) -> Books:
+    tenant, name, records = connection.tenant, connection.connection_id, world.records
     engine = world.engines.get(engine_subject(tenant, name))
     return Books(
         connection=connection,
         orders=_all(lambda cursor: records.list_orders(tenant, name, _PAGE, cursor)),
         positions=_all(lambda cursor: records.list_positions(tenant, name, _PAGE, cursor)),
         signals=_all(lambda cursor: records.list_signals(tenant, name, _PAGE, cursor)),
-        venue_orders=ledger.orders(tenant, name),
-        venue_holdings={s: h.quantity for s, h in account.holdings.items()} if account else {},
+        venue_orders=side.orders,
+        venue_holdings=side.holdings,
         ladder=dict(engine.ladder_counts) if engine else {},
+        cash=side.cash,
     )
 
 
@@ -123,19 +141,25 @@ def _duplicates(book: Books) -> int:
 
 def _equal(book: Books) -> bool:
     """Tell whether both sides have the same holdings and fills, and the venue no order unknown to us."""
-    held: dict[str, Decimal] = {}
-    for position in book.positions:
-        if position.quantity:
-            held[position.symbol] = held.get(position.symbol, _ZERO) + position.signed_quantity
     ours = {_identity(order.client_order_id, fill) for order in book.orders for fill in order.fills}
     theirs = {_identity(order.client_order_id, fill) for order in book.venue_orders for fill in order.fills}
     known = {order.client_order_id for order in book.orders}
     return (
-        {symbol: quantity for symbol, quantity in held.items() if quantity}
-        == {symbol: quantity for symbol, quantity in book.venue_holdings.items() if quantity}
+        not differing_symbols(book)
         and ours == theirs
         and all(order.client_order_id in known for order in book.venue_orders)
     )
+
+
+def differing_symbols(book: Books) -> tuple[str, ...]:
+    """Return the symbols of which we believe to hold something else than the venue says."""
+    held: dict[str, Decimal] = {}
+    for position in book.positions:
+        # What is left below a step stays at the venue, and so does what was sold beyond a position.
+        beside = position.sign * (position.dust - position.excess)
+        held[position.symbol] = held.get(position.symbol, _ZERO) + position.signed_quantity + beside
+    symbols = sorted(held.keys() | book.venue_holdings.keys())
+    return tuple(s for s in symbols if held.get(s, _ZERO) != book.venue_holdings.get(s, _ZERO))
 
 
 def _identity(client_order_id: str, fill: Fill) -> tuple[object, ...]:
@@ -174,7 +198,7 @@ def _profit(world: World, books: Sequence[Books]) -> dict[str, str]:
     realised = sum((position.realised for position in positions), _ZERO)
     fees = sum((position.fees for position in positions), _ZERO)
     open_profit = sum((_open_profit(world, book) for book in books), _ZERO)
-    cash = sum((book.connection.paper.cash for book in books), _ZERO)
+    cash = sum((book.cash for book in books), _ZERO)
     return {
         "realised": plain_decimal(realised),
         "unrealised": plain_decimal(open_profit),

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from shlex import quote
+from typing import Any
 
 from rich.console import Console
 
 from chalicelib.domain.cadence import HEARTBEAT
+from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Engine
 from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import UsageError
@@ -24,18 +26,24 @@ from chalicelib.local.clock import VirtualClock
 from chalicelib.local.emulator import Emulator
 from chalicelib.local.environment import log_to
 from chalicelib.local.event_shapes import ACCOUNT
+from chalicelib.local.fake_exchange import NOTHING_KNOWN, FakeExchange, fake_exchange
+from chalicelib.local.fake_side import fake_side, venue_lines, venue_section
 from chalicelib.local.live import Live
 from chalicelib.local.market import ChosenMarket, choose_market
 from chalicelib.local.options import RunOptions
 from chalicelib.local.progress import Progress
 from chalicelib.local.replay import Plan, Replay
-from chalicelib.local.report import make_report, read_books, write_report
+from chalicelib.local.report import VenueSide, make_report, paper_side, read_books, write_report
 from chalicelib.local.state import StateDirectory
 from chalicelib.local.system import LocalSystem, assemble, set_up_accounts
 from chalicelib.settings import DEFAULT_TENANT, Settings
 from chalicelib.stores.paper_ledger import DynamoPaperLedger
 
 EXIT_OK = 0
+_LOST_ACCOUNT = (
+    "cts: the fake exchange was killed and has lost its account: what the books hold from before is unknown "
+    "to it and stays open there; --fresh begins anew"
+)
 _SHOWN_SYMBOLS = 8
 _ORPHAN_SECONDS = 5.0
 _RETRY_SECONDS = 0.25
@@ -46,10 +54,11 @@ def run(options: RunOptions) -> int:
     console = Console(quiet=options.quiet, highlight=False)
     api = ApiServer(options.port)
     try:
-        market = choose_market(options)
-        state = _open_state(options, market)
-        with _stoppable() as stop, _emulator(options, state) as emulator:
-            _serve(options, market, state, emulator, api, stop, console)
+        with fake_exchange(options) as fake:
+            market = choose_market(options, fake)
+            state = _open_state(options, market)
+            with _stoppable() as stop, _emulator(options, state) as emulator:
+                _serve(options, market, state, emulator, api, stop, console, fake)
     finally:
         api.stop()
     return EXIT_OK
@@ -121,9 +130,12 @@ def _serve(
     api: ApiServer,
     stop: threading.Event,
     console: Console,
+    fake: FakeExchange | None,
 ) -> None:
     settings = Settings(endpoint_url=emulator.endpoint_url, account=ACCOUNT)
-    system = assemble(options, market, state, emulator, settings)
+    if fake and not fake.keep(state.fake_account) and state.existed:
+        console.print(_LOST_ACCOUNT, soft_wrap=True)
+    system = assemble(options, market, state, emulator, settings, fake)
     # Not before: they read the environment when they are imported.
     from app import app
     from chalicelib.messaging.telemetry import SERVICE
@@ -162,12 +174,15 @@ def _drive(system: LocalSystem, stop: threading.Event) -> bool:
 def _conclude(system: LocalSystem, console: Console, finished: bool) -> None:
     options = system.options
     said = "the replay reached its end" if finished else "stopped"
+    if options.report is None and system.fake is None:
+        console.print(f"cts: {said}; the state is in {options.state}")
+        return
+    report = _report(system)
+    if system.fake:
+        console.print(venue_lines(report), soft_wrap=True)
     if options.report is None:
         console.print(f"cts: {said}; the state is in {options.state}")
         return
-    ledger = DynamoPaperLedger()
-    books = read_books(system.world, ledger, DEFAULT_TENANT)
-    report = make_report(system.world, books, system.statistics.totals)
     write_report(report, options.report)
     positions, profit = report["positions"], report["pnl"]
     console.print(
@@ -176,6 +191,21 @@ def _conclude(system: LocalSystem, console: Console, finished: bool) -> None:
         f"report in {options.report}",
         soft_wrap=True,
     )
+
+
+def _report(system: LocalSystem) -> dict[str, Any]:
+    ledger = DynamoPaperLedger()
+    account = system.fake.account() if system.fake else NOTHING_KNOWN
+
+    def side(connection: Connection) -> VenueSide:
+        paper = connection.mode == "paper"
+        return paper_side(ledger, connection) if paper else fake_side(account, connection)
+
+    books = read_books(system.world, side, DEFAULT_TENANT)
+    report = make_report(system.world, books, system.statistics.totals)
+    if system.fake:
+        report["venue"] = venue_section(account, books)
+    return report
 
 
 def _banner(
@@ -191,8 +221,9 @@ def _banner(
     pace = "as fast as possible" if options.speed is None else f"{options.speed:g} times real time"
     shown = ", ".join(market.symbols[:_SHOWN_SYMBOLS])
     more = len(market.symbols) - _SHOWN_SYMBOLS
+    where = "on paper" if options.venue == "paper" else f"at a fake of {options.exchange}, over the wire"
     lines = (
-        "CTS Trade Engine, on paper: no order leaves this machine",
+        f"CTS Trade Engine, {where}: no order leaves this machine",
         f"  market   {market.description}",
         f"  time     {period}" + (f", {pace}" if options.replay else ""),
         f"  symbols  {shown}" + (f" and {more} more" if more > 0 else "") + f", {options.timeframe} candles",

@@ -50,6 +50,11 @@ class StateDirectory:
         return self.path / "aws"
 
     @property
+    def fake_account(self) -> Path:
+        """Where a fake exchange leaves its account for its next process."""
+        return self.path / "fake-exchange.pickle"
+
+    @property
     def log(self) -> Path:
         return self.path / "cts.log"
 

@@ -1,20 +1,25 @@
-"""Puts the local system together: World, pump, paper accounts and their engines, on a running emulator."""
+"""Puts the local system together: World, pump, accounts and their engines, on a running emulator."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib import wiring
+from chalicelib.domain.cadence import HEARTBEAT, SHORTEST_INTERVAL
 from chalicelib.domain.connection import Connection, complete_intervals, validate
 from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject
 from chalicelib.domain.timeframes import timeframe_seconds
+from chalicelib.domain.trading_settings import LadderChoice
 from chalicelib.flows.lifecycle import command, tenant_engines
+from chalicelib.flows.strategy_tick import SOURCE_VOTE
 from chalicelib.flows.world import World
 from chalicelib.local.aws_clients import own_clients
 from chalicelib.local.clock import Clock, RealClock, VirtualClock
 from chalicelib.local.emulator import Emulator
 from chalicelib.local.environment import use_local_aws
+from chalicelib.local.fake_exchange import FakeExchange
+from chalicelib.local.fake_key import FakeKey
 from chalicelib.local.live import backoff
 from chalicelib.local.market import ChosenMarket
 from chalicelib.local.options import RunOptions
@@ -26,6 +31,7 @@ from chalicelib.local.statistics import StatisticsFile
 from chalicelib.settings import DEFAULT_TENANT, Settings
 
 ACTOR = "cts run"
+FAKE_CONNECTION = "fake-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,16 @@ class LocalSystem:
     statistics: StatisticsFile
     world: World
     pump: Pump
+    fake: FakeExchange | None = None
 
 
 def assemble(
-    options: RunOptions, market: ChosenMarket, state: StateDirectory, emulator: Emulator, settings: Settings
+    options: RunOptions,
+    market: ChosenMarket,
+    state: StateDirectory,
+    emulator: Emulator,
+    settings: Settings,
+    fake: FakeExchange | None = None,
 ) -> LocalSystem:
     """Create the resources and build the World and the pump on a running emulator.
 
@@ -56,6 +68,7 @@ def assemble(
     create_resources(settings, clients)
     statistics = StatisticsFile(state.statistics)
     recorder = Recorder(statistics)
+    key = FakeKey(DEFAULT_TENANT, FAKE_CONNECTION, fake.credentials) if fake else None
     wiring.configure(
         wiring.Overrides(
             now=clock.now,
@@ -64,14 +77,18 @@ def assemble(
             span=_no_span,
             on_aws_call=recorder.aws_call,
             on_exchange_call=recorder.exchange_call,
+            credentials=key.get if key else None,
             shortest_interval=timeframe_seconds(options.timeframe) if options.replay else 0,
         )
     )
     pause: Callable[[int], None] = _no_pause if options.replay else backoff
     table = functions(settings)
     pump = Pump(table, emulator, clock, recorder, statistics, settings, clients, state.path, pause)
+    if key:
+        # An engine starts only if a key is stored for it.
+        wiring.use(replace(wiring.world(), credentials=key))
     world = wiring.world()
-    return LocalSystem(options, market, state, emulator, clock, recorder, statistics, world, pump)
+    return LocalSystem(options, market, state, emulator, clock, recorder, statistics, world, pump, fake)
 
 
 def _clock(
@@ -94,16 +111,19 @@ def _no_pause(_attempt: int) -> None:
 
 
 def set_up_accounts(system: LocalSystem) -> tuple[Engine, ...]:
-    """Create the paper accounts that are not there yet, start what was never started, return all engines.
+    """Create the accounts that are not there yet, start what was never started, return all engines.
 
     What somebody has paused or stopped stays so.
     """
     world, tenant = system.world, DEFAULT_TENANT
     cause = f"cts-run-{int(world.now())}"
     names = [f"paper-{number}" for number in range(1, system.options.connections + 1)]
+    made = _paper_connection
+    if system.fake:
+        names, made = [FAKE_CONNECTION], _live_connection
     for name in names:
         if world.connections.get(tenant, name) is None:
-            world.connections.create(_connection(system, name))
+            world.connections.create(made(system, name))
     if world.engines.get(coordinator_subject(tenant)) is None:
         command(world, tenant, None, "start", ACTOR, cause)
     for name in names:
@@ -112,18 +132,32 @@ def set_up_accounts(system: LocalSystem) -> tuple[Engine, ...]:
     return tenant_engines(world, tenant)
 
 
+def _paper_connection(system: LocalSystem, name: str) -> Connection:
+    return validate(replace(_connection(system, name), name=f"Paper account {name.rpartition('-')[2]}"))
+
+
+def _live_connection(system: LocalSystem, name: str) -> Connection:
+    """Return a connection whose orders go over the wire: the strategies' votes trade, as often as may be."""
+    connection = replace(
+        _connection(system, name),
+        name=f"Account at a fake of {system.options.exchange}",
+        mode="live",
+        sources=(SOURCE_VOTE,),
+        ladder=LadderChoice(profile="prudent", gate_open=False),
+        intervals=complete_intervals({"strategy": HEARTBEAT, "realtime": SHORTEST_INTERVAL}),
+    )
+    return validate(connection)
+
+
 def _connection(system: LocalSystem, name: str) -> Connection:
     options = system.options
-    return validate(
-        Connection(
-            connection_id=name,
-            exchange=options.exchange,
-            symbols=system.market.symbols,
-            tenant=DEFAULT_TENANT,
-            name=f"Paper account {name.rpartition('-')[2]}",
-            market_type=options.market_type,
-            timeframe=options.timeframe,
-            intervals=complete_intervals({}),
-            created_at=system.world.now(),
-        )
+    return Connection(
+        connection_id=name,
+        exchange=options.exchange,
+        symbols=system.market.symbols,
+        tenant=DEFAULT_TENANT,
+        market_type=options.market_type,
+        timeframe=options.timeframe,
+        intervals=complete_intervals({}),
+        created_at=system.world.now(),
     )

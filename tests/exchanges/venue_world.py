@@ -9,14 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from requests import Response
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import ProtocolError
 
 from chalicelib.domain import approval
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.credentials import Credentials, Secret
 from chalicelib.domain.market import Market, Ticker
 from chalicelib.domain.order import Order, OrderState
-from chalicelib.domain.venue import KeyPermissions
 from chalicelib.exchanges.ccxt_loader import load_exchange_class
 from chalicelib.exchanges.venue import ExchangeVenue, exchange_venue
 
@@ -168,7 +169,20 @@ def raised(call: Callable[[], Any]) -> Exception:
     raise AssertionError(f"nothing was raised, but returned: {result}")
 
 
-NOTHING_TOLD = KeyPermissions(None, None)
+def body(exchange: str, code: str, message: str = "no") -> dict[str, Any]:
+    """Return an error's body as the exchange writes it."""
+    return {
+        "binance": {"code": int(code) if code.lstrip("-").isdigit() else code, "msg": message},
+        "bybit": {"retCode": int(code) if code.isdigit() else code, "retMsg": message, "result": {}},
+        "bingx": {"code": int(code) if code.isdigit() else code, "msg": message, "data": {}},
+        "pionex": {"result": False, "code": code, "message": message, "timestamp": 1_790_000_000_000},
+        "orangex": {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}},
+    }[exchange]
+
+
+def reset() -> RequestsConnectionError:
+    """Return what a reset connection raises."""
+    return RequestsConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset")))
 
 
 def _ccxt_market(client: Any, symbol: str) -> dict[str, Any]:

@@ -310,7 +310,7 @@ def street(
     made = Street(zygote, aws, fake, connection, life, list(kills))
     try:
         yield made
-        made.end()
     finally:
+        made.end()
         server.stop()
     assert not fake.crashes, "the fake exchange itself failed:\n" + "\n".join(fake.crashes)

@@ -40,14 +40,22 @@ class Outside:
         self.calls: list[str] = []
         self._under_way = 0
         self._last_at = 0.0
+        self._wakes: list[float] = []
 
-    def quiet(self) -> None:
-        """Wait until other threads wait too: time that is skipped would be missing to one at work."""
+    def sleep_until(self, moment: float, clock: SharedClock) -> None:
+        """Let virtual time pass; who wakes first goes first, and nobody's time is skipped while it works."""
+        with self._lock:
+            self._wakes.append(moment)
         ends = time.monotonic() + MOST_PATIENCE
         while time.monotonic() < ends:
             time.sleep(QUIET / 2)
-            if not self._under_way and time.monotonic() - self._last_at >= QUIET:
-                return
+            waiting = not self._under_way and time.monotonic() - self._last_at >= QUIET
+            if waiting and moment == min(self._wakes):
+                break
+        with self._lock:
+            self._wakes.remove(moment)
+            self._last_at = time.monotonic()
+            clock.advance(moment)
 
     def install(self) -> None:
         """Stand in the way of every HTTP request: botocore and ccxt both send them through urllib3."""
@@ -150,9 +158,7 @@ class Worker:
         return self._resting(world) if self._job.rests else world
 
     def _sleep(self, seconds: float) -> None:
-        until = self._clock.now() + max(seconds, 0.0)
-        self._outside.quiet()
-        self._clock.advance(until)
+        self._outside.sleep_until(self._clock.now() + max(seconds, 0.0), self._clock)
 
     def _resting(self, world: Any) -> Any:
         """Let entries go out as limit orders below the market."""

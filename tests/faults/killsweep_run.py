@@ -106,7 +106,6 @@ class Sweeper:
             except BaseException:
                 place = f"{venue} {life.name} {kills} {[made.routes.get(one, one) for one in made.died_at]}"
                 outcomes.failures.append(f"{place}\n{traceback.format_exc()}")
-                made.end()
 
 
 def _checked(made: Street) -> str:

@@ -279,9 +279,10 @@ def filters_change(floor: Floor, words: Words, _: str) -> str:
     assert created(floor, words) == 1
     floor.wait(120)
     (outcome,) = floor.execute(floor.signal(number=1)).values()
-    assert outcome in TOO_SMALL, outcome
+    assert outcome in ("APPROVED", *TOO_SMALL), outcome
     settle(floor)
-    assert created(floor, words) == 1
+    assert created(floor, words) == 1 + (outcome == "APPROVED")
+    assert sum(order.state == OrderState.REJECTED for order in floor.orders()) == 1
     four_checks(floor)
     return "rejected once, rules read again"
 

@@ -87,3 +87,14 @@ def test_paper_asks_for_no_key() -> None:
     world = world_with(KeyPermissions(False, True), credentials=None, mode="paper")
     assert act(world, "main", "start").status == Status.RUNNING
     assert replace(the_engine(world)).settings["mode"] == "paper"
+
+
+def test_an_account_can_be_tried_before_its_engine_starts() -> None:
+    good = manage_connections.try_account(world_with(KeyPermissions(True, False)), TENANT, "main")
+    assert (good["works"], good["key_may_withdraw"], good["clock_skew"]) == (True, False, 0.0)
+    wrong = manage_connections.try_account(world_with(KeyPermissions(True, True)), TENANT, "main")
+    assert (wrong["works"], wrong["code"]) == (False, "HALT")
+    away = manage_connections.try_account(world_with(VenueUnknown("no answer")), TENANT, "main")
+    assert away == {"works": False, "code": "VENUE_UNKNOWN", "reason": "no answer"}
+    with pytest.raises(Conflict):
+        manage_connections.try_account(world_with(None, credentials=None), TENANT, "main")

@@ -229,3 +229,33 @@ def test_before_the_first_order_there_are_three_round_trips(
         "dynamodb.Query",
         "dynamodb.UpdateItem",
     ]
+
+
+class Timing(CountingMetrics):
+    """Keeps the durations by name, in the order they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.durations: list[tuple[str, float]] = []
+
+    def duration(self, name: str, milliseconds: float, **dimensions: str) -> None:
+        self.durations.append((name, round(milliseconds)))
+
+
+def test_each_step_of_an_order_is_timed() -> None:
+    desk, venue = live()
+    desk.metrics = Timing()
+    wait = {"fetch_balance": 0.2, "create_order": 0.3}
+    called = venue._called
+
+    def slow(name: str) -> None:
+        called(name)
+        desk.now += wait.get(name, 0.0)
+
+    venue._called = slow  # type: ignore[method-assign]
+    desk.execute(desk.signal())
+    assert desk.metrics.durations == [
+        ("order_decided_ms", 200),
+        ("order_stored_ms", 0),
+        ("order_answered_ms", 300),
+    ]

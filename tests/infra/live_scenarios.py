@@ -3,17 +3,17 @@
 One scenario, because all of it needs the exchange to be served. A stage without a key has no live connection.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.lifecycle import Status
-from chalicelib.domain.order import Order, OrderState
+from chalicelib.domain.order import Leg, Order, OrderState
 from chalicelib.domain.position import Position
 from chalicelib.domain.signal import ExitProfile
 from chalicelib.exchanges.ccxt_loader import load_exchange_class
@@ -53,6 +53,7 @@ WISH: Mapping[str, Any] = {
     "timeframe": "1m",
     "sources": ["vote"],
     "external_orders": "cancel",
+    "external_positions": "adopt",
     "risk": {"min_confidence": 0.0, "cooldown": 0.0, "orders_per_minute": 1000},
 }
 
@@ -97,6 +98,7 @@ def _begin(stage: Deployed, fake: Fake) -> None:
     for number in range(6):
         fake.exchange.external_order(ETH, "buy", Decimal("0.1"), Decimal(1_000 + number))
     fake.faults.on("cancel_order", CANCEL_FAILS, call=2, times=None)
+    assert stage.data("POST", "/connections/live/test")["works"]
     stage.data("POST", "/trade-engine/live/start")
     fake.faults.clear()
     assert status_of(stage, NAME) is Status.RUNNING
@@ -200,10 +202,12 @@ def _restarts(stage: Deployed, fake: Fake) -> None:
         stage.data("POST", "/trade-engine/live/stop")
         _others_act(stage, fake, unproven=False)
         fake.exchange.external_order(ETH, "buy", Decimal("0.1"), Decimal(900))
+        fake.exchange.external_order(ETH, "sell", Decimal("0.2"))
         stage.cold()
         start(stage)
         assert status_of(stage, NAME) is Status.RUNNING
         _seen(stage)
+        assert [position.direction for position in _positions(stage)] == ["short"]
 
 
 def _by_heartbeat(stage: Deployed) -> None:
@@ -217,7 +221,7 @@ def _on_command(stage: Deployed) -> None:
 
 
 def _end(stage: Deployed, fake: Fake) -> None:
-    _clear(stage, fake)
+    _clear(stage, fake, get_args(Leg))
     stage.data("POST", "/trade-engine/live/stop")
     stage.data("DELETE", "/connections/live/credentials")
     stage.data("DELETE", "/connections/live")
@@ -251,12 +255,12 @@ def _seen(stage: Deployed) -> None:
     assert not [position for position in _positions(stage) if position.symbol == BTC]
 
 
-def _clear(stage: Deployed, fake: Fake) -> None:
-    """Put exchange and books in order by hand: nothing is open any more, but for the orders of others."""
+def _clear(stage: Deployed, fake: Fake, legs: Sequence[str] = ("entry", "exit", "protection")) -> None:
+    """Put exchange and books in order by hand: no position and no order of these legs is open any more."""
     for symbol in (BTC, ETH):
         fake.exchange.close_by_hand(symbol)
     for order in _orders(stage):
-        if order.leg != "external":
+        if order.leg in legs:
             stage.world.records.commit(TENANT, [replace(order, state=OrderState.CANCELED)])
     for position in _positions(stage):
         stage.world.records.commit(TENANT, [replace(position, state="closed")])

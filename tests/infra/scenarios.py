@@ -21,7 +21,7 @@ from chalicelib.triggers.api import auth_settings, authorizer
 from tests.flows.desk import T0, TENANT
 from tests.infra.deployed import SECRET, Deployed
 from tests.infra.live_scenarios import live
-from tests.infra.operator_scenarios import dead_letters, sizes, switches
+from tests.infra.operator_scenarios import sizes, switches
 from tests.infra.situations import (
     COORDINATOR,
     MAIN,
@@ -260,7 +260,6 @@ SCENARIOS: tuple[Callable[[Deployed], None], ...] = (
     recovery_by_heartbeat,
     switches,
     sizes,
-    dead_letters,
     live,
 )
 """In this order: each goes on from where the one before ended."""

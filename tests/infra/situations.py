@@ -32,6 +32,8 @@ WISH: dict[str, Any] = {
 NO_STOP = ExitProfile(take_profit=Decimal("0.5"), stop_loss=None)
 FAR_BELOW = "1000"
 """A limit price in USDT at which nothing of the simulated market fills."""
+FAR_ABOVE = "100000"
+"""One at which everything does."""
 
 
 def next_candle(stage: Deployed, seconds: float = 60) -> None:
@@ -153,12 +155,21 @@ def leave_unproven_orders(stage: Deployed) -> None:
     """Leave orders behind that reconciliation must look up, count as missed, send again or find orphaned."""
     _resting(stage)
     missed: dict[str, Any] = {"unproven_lookups": 1, "updated_at": stage.now - _LONG_AGO}
-    # Of a symbol that the paper account holds since an earlier entry: this exit goes out.
-    held = {"symbol": "ETH/USDT", "state": "open", "quantity": Decimal("0.01"), "entry_price": Decimal(1)}
     unknown_to_venue(stage, OrderState.UNKNOWN)
     unknown_to_venue(stage, OrderState.INTENT, **missed)
-    unknown_to_venue(stage, OrderState.UNKNOWN, held, leg="exit", side="sell", reduce_only=True, **missed)
+    _leave_exit(stage, **missed)
     unknown_to_venue(stage, OrderState.UNKNOWN, {"state": "closed"})
+
+
+def _leave_exit(stage: Deployed, **changes: Any) -> None:
+    """Leave the exit of a position behind that the venue holds, and never got the exit of."""
+    number = next(_numbers)
+    entry = resting(stage.world, FAR_ABOVE, number)
+    position = stage.world.records.position(TENANT, "main", entry.position_id)
+    assert position is not None
+    assert position.state == "open"
+    order = decide_exit(position, "", stage.now, "k").order
+    stage.world.records.commit(TENANT, [replace(order, state=OrderState.UNKNOWN, **changes)])
 
 
 def leave_orders_to_cancel(stage: Deployed) -> None:

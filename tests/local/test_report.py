@@ -136,6 +136,7 @@ def _books() -> Books:
         venue_orders=tuple(_venue_order(order) for order in orders),
         venue_holdings={"BTC/USDT": Decimal("0.2")},
         ladder={"base": 7, "main": 2},
+        cash=Decimal(1000),
     )
 
 

@@ -284,6 +284,7 @@ def test_the_routes_are_those_that_api_gateway_can_tell_apart() -> None:
         "/trade-engine/kill",
         "/trade-engine/kill/release",
         "/connections",
+        "/connections/{connection_id}/test",
         "/dead-letters/{letter_id}/retry",
     }
 

@@ -78,3 +78,11 @@ def test_a_live_connection_is_prudent_warned_about_and_starts_with_credentials_o
         " (PUT /connections/main/credentials)"
     )
     assert api.data("GET", "/trade-engine/main/status")["status"] == "stopped"
+    assert api.refusal("POST", "/connections/main/test")[:2] == (409, "CONFLICT")
+
+
+def test_an_account_is_tried_without_a_trade(api: Api) -> None:
+    with_connections(api.world(), "a")
+    tried = api.data("POST", "/connections/a/test")
+    assert tried == {"works": True, "clock_skew": 0.0, "cash": "10000", "free": "10000"}
+    assert api.refusal("POST", "/connections/nope/test")[:2] == (404, "NOT_FOUND")

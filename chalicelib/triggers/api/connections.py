@@ -1,4 +1,4 @@
-"""Routes `/connections`: create, list, read and delete, and the credentials, which only go in."""
+"""Routes `/connections`: create, list, read, try and delete, and the credentials, which only go in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +49,15 @@ def delete_connection(connection_id: str) -> Mapping[str, Any]:
     who = caller(blueprint.current_request)
     manage_connections.delete(wiring.world(), who.tenant, connection_id, who.actor, who.correlation_id)
     return {"deleted": connection_id}
+
+
+@blueprint.route("/connections/{connection_id}/test", methods=["POST"], authorizer=authorize)
+@answered("try_account")
+def try_account(connection_id: str) -> Mapping[str, Any]:
+    """Answer with what the account's key, clock and money look like now, or why they can't be had."""
+    no_parameters(blueprint.current_request)
+    who = caller(blueprint.current_request)
+    return manage_connections.try_account(wiring.world(), who.tenant, connection_id)
 
 
 @blueprint.route("/connections/{connection_id}/credentials", methods=["PUT"], authorizer=authorize)

@@ -1,4 +1,4 @@
-"""What every venue owes the flows: markets, prices, money, positions. One suite over five exchanges and paper."""
+"""What every venue owes the flows: markets, prices, money. One suite over five exchanges and paper."""
 
 from decimal import Decimal
 
