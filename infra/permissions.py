@@ -122,8 +122,8 @@ def _items(name: str, operations: str, only: Only | None = None) -> Grant:
     return _on(table(name), "dynamodb", operations, only)
 
 
-def _query(name: str, index_name: str) -> Grant:
-    return _on(index(name, index_name), "dynamodb", "Query")
+def _query(name: str, index_name: str, only: Only | None = None) -> Grant:
+    return _on(index(name, index_name), "dynamodb", "Query", only)
 
 
 def _objects(resource: Resource, operations: str) -> Grant:
@@ -145,13 +145,30 @@ _EVENTS = (
 
 _TICK = (_items("engines", "GetItem UpdateItem"),)
 
-# Looks every open order up at the venue, adopts what it says, sends again what is proved absent.
+# Looks every open order up at the venue, adopts what it says, sends again what is proved absent. The trades of
+# the paper account explain what nobody's order in our books does.
 _RECONCILIATION = (
     _query("orders", "open"),
+    _query("orders", "by_time"),
     _items("orders", "UpdateItem"),
     _query("positions", "open"),
     _items("positions", "GetItem UpdateItem"),
-    _items("paper", "GetItem PutItem UpdateItem"),
+    _items("paper", "GetItem PutItem Query UpdateItem"),
+)
+
+# The venue of a real account: its key, decrypted, and the rate limit that all processes share.
+_LIVE = (
+    _on(KEY, "kms", "Decrypt", OWN_KEY),
+    _items("connections", "GetItem", OWN_KEY),
+    _items("limits", "GetItem UpdateItem", OWN_KEY),
+)
+
+# An engine pauses where its exchange refuses the key; if somebody stops it meanwhile, its session ends.
+_REFUSED_KEY = (
+    _items("engines", "PutItem", OWN_KEY),
+    _items("sessions", "GetItem UpdateItem", OWN_KEY),
+    _query("positions", "by_time", OWN_KEY),
+    _items("audit", "PutItem", OWN_KEY),
 )
 
 # An order is stored together with its position under the fence of the engine's lease.
@@ -169,9 +186,11 @@ _LIFECYCLE = (
     _items("orders", "GetItem"),
     _query("positions", "by_time"),
     _items("audit", "PutItem"),
+    *_LIVE,
+    _items("orders", "PutItem", OWN_KEY),
 )
 
-# Credentials only go in: no function decrypts them before a venue of a real exchange needs them.
+# Credentials go in by the API alone, and come out only for the venue of a real account.
 _CREDENTIALS = (
     _on(KEY, "kms", "Encrypt", OWN_KEY),
     _items("connections", "ConditionCheckItem", OWN_KEY),
@@ -223,7 +242,15 @@ FUNCTIONS: Mapping[str, Function] = {
     "realtime_tick": Function(
         "chalicelib.triggers.realtime_tick.realtime_tick",
         Trigger("queue", "realtime-tick"),
-        (*_TICK, _items("engines", "Scan"), *_RECONCILIATION, *_NEW_ORDERS),
+        (
+            *_TICK,
+            _items("engines", "Scan"),
+            *_RECONCILIATION,
+            *_NEW_ORDERS,
+            *_LIVE,
+            *_REFUSED_KEY,
+            _items("orders", "GetItem", OWN_KEY),
+        ),
     ),
     "execute_signals": Function(
         "chalicelib.triggers.execute_signals.execute_signals",
@@ -232,8 +259,14 @@ FUNCTIONS: Mapping[str, Function] = {
             *_TICK,
             *_RECONCILIATION,
             *_NEW_ORDERS,
+            *_LIVE,
+            *_REFUSED_KEY,
             _items("positions", "PutItem"),
             _items("signals", "BatchGetItem PutItem"),
+            # What sizing goes by: ranges of candles, results of the last positions.
+            _objects(CANDLES, "GetObject"),
+            _SEES_MISSING_OBJECTS,
+            _query("positions", "by_time"),
         ),
     ),
     "record_events": Function(

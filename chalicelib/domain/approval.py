@@ -34,7 +34,10 @@ def approve_entry(order: Order, context: EntryContext) -> ApprovedOrder | str:
     code = risk.refusal(context, (*risk.BEFORE_SIZE, *risk.AFTER_SIZE))
     if code:
         return code
-    if order.leg != "entry" or order.quantity != context.quantity:
+    signal = context.signal
+    side = "buy" if signal.direction == "long" else "sell"
+    wanted = (signal.symbol, side, context.quantity, "entry")
+    if (order.symbol, order.side, order.quantity, order.leg) != wanted:
         raise ValueError(f"order {order.client_order_id} is not the entry that was judged")
     return ApprovedOrder(order, _SEAL)
 

@@ -13,7 +13,7 @@ from chalicelib.domain.market import Market, MarketType, Ticker
 from chalicelib.domain.timeframes import timeframe_name
 from chalicelib.errors import Retryable, UsageError
 from chalicelib.exchanges.ccxt_loader import load_exchange_class as load_exchange_class
-from chalicelib.exchanges.ccxt_values import lay, market_of, ticker_of
+from chalicelib.exchanges.ccxt_values import lay, market_of, middle_of, ticker_of
 from chalicelib.exchanges.pace import Pace
 from chalicelib.exchanges.public_client import public_client as _new_client
 from chalicelib.exchanges.public_client import translated
@@ -34,6 +34,10 @@ RULES_PARAMETERS: Mapping[tuple[str, MarketType], Mapping[str, str]] = {
 }
 """With each market Binance names the hundred groups of accounts that may trade it: half of a container's
 memory, and nobody here reads them."""
+
+BOOKS_TELL: frozenset[tuple[str, MarketType]] = frozenset({("binance", "swap")})
+"""Where best bids and asks are asked for alone: Binance's futures tickers have none, so that prices would
+take two requests, the other one eight times as heavy. The middle stands in for the last price."""
 
 LIGHT_PAGE, FULL_PAGE = 99, 1000
 """Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
@@ -128,6 +132,11 @@ class PublicFeed:
 
     def _tickers(self, market_type: MarketType, symbols: list[str], now: float) -> dict[str, Ticker]:
         client = self._client(market_type)
+        if (self._exchange, market_type) in BOOKS_TELL:
+            books = self._call(client.fetch_bids_asks, symbols)
+            told = {symbol: ticker for symbol in symbols if (ticker := middle_of(symbol, books, now))}
+            if len(told) == len(symbols):
+                return told
         seen = self._call(client.fetch_tickers, symbols)
         if any(not seen.get(symbol, {}).get("bid") for symbol in symbols) and client.has.get("fetchBidsAsks"):
             books = self._call(client.fetch_bids_asks, symbols)

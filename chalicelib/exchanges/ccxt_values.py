@@ -37,14 +37,20 @@ def ticker_of(symbol: str, raw: Mapping[str, Any] | None, now: float) -> Ticker 
     last = _decimal(raw.get("last")) if raw else None
     if not raw or not last:
         return None
+    bid, ask = _decimal(raw.get("bid")) or last, _decimal(raw.get("ask")) or last
+    return Ticker(symbol, bid, ask, last, _time_of(raw, now))
+
+
+def middle_of(symbol: str, books: Mapping[str, Mapping[str, Any]], now: float) -> Ticker | None:
+    """Return a ticker whose last price is the middle of a book; None where a side of it is empty."""
+    raw = books.get(symbol, {})
+    bid, ask = _decimal(raw.get("bid")), _decimal(raw.get("ask"))
+    return Ticker(symbol, bid, ask, (bid + ask) / 2, _time_of(raw, now)) if bid and ask else None
+
+
+def _time_of(raw: Mapping[str, Any], now: float) -> float:
     stamp = raw.get("timestamp")
-    return Ticker(
-        symbol=symbol,
-        bid=_decimal(raw.get("bid")) or last,
-        ask=_decimal(raw.get("ask")) or last,
-        last=last,
-        time=min(stamp / 1000, now) if stamp else now,
-    )
+    return min(stamp / 1000, now) if stamp else now
 
 
 def lay(candles: Candles, row: int, rows: list[list[float]]) -> None:

@@ -1,6 +1,7 @@
 """The options of `cts run`: their defaults, and the refusals that need nothing but the command line."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,9 @@ DEFAULT_SYMBOLS = 10
 DEFAULT_TIMEFRAME = "5m"
 FAKE_SYMBOLS, FAKE_TIMEFRAME = 30, "1m"
 """With the simulated prices of a fake exchange: some entry is seen within two minutes."""
+
+FAKE_MARKETS: Mapping[str, MarketType] = {"pionex": "spot"}
+"""Where the default is not swap: a second has room for one request about Pionex's futures."""
 
 MAX_CONNECTIONS = 50
 _MAX_PORT = 65535
@@ -77,7 +81,7 @@ def options_of(given: argparse.Namespace) -> RunOptions:
         fresh=given.fresh,
         report=_report(given.report),
         market=cast(MarketChoice, given.market),
-        market_type=cast(MarketType, given.market_type or ("swap" if fake else "spot")),
+        market_type=cast(MarketType, given.market_type or _default_market(given)),
         venue=cast(VenueChoice, given.venue),
         seed=given.seed,
         quiet=given.quiet,
@@ -116,7 +120,7 @@ def register(commands: Any) -> None:
     add("--fresh", action="store_true", help="forget what the state directory holds")
     add("--report", type=Path, metavar="FILE", help="write a report as JSON at the end")
     add("--market", choices=("auto", "binance", "sim"), default="auto", help="live candles or the simulator")
-    add("--market-type", choices=("spot", "swap"), help="spot or perpetual swaps (default with a fake)")
+    add("--market-type", choices=("spot", "swap"), help="spot (the default) or perpetual swaps (with a fake)")
     add("--seed", type=int, default=1, metavar="N", help="seed of the simulator (default: 1)")
     add("--quiet", action="store_true", help="show no progress")
     run.set_defaults(command=_run)
@@ -164,6 +168,10 @@ def _refuse_combinations(given: argparse.Namespace, replay: bool) -> None:
         raise UsageError(
             "--from, --to and --speed need recorded candles (--data DIR) or --market sim with --from and --to"
         )
+
+
+def _default_market(given: argparse.Namespace) -> MarketType:
+    return FAKE_MARKETS.get(given.exchange, "swap") if given.venue == "fake" else "spot"
 
 
 def _speed(text: str | None, replay: bool) -> float | None:

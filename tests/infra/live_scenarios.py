@@ -196,13 +196,13 @@ def _refused(stage: Deployed, fake: Fake) -> None:
 
 def _restarts(stage: Deployed, fake: Fake) -> None:
     """Start by the heartbeat and on command, after others have acted while the engine stood still."""
-    for start in (_by_heartbeat, _on_command):
+    for quantity, start in (("0.2", _by_heartbeat), ("0.3", _on_command)):
         _clear(stage, fake)
         _enter(stage)
         stage.data("POST", "/trade-engine/live/stop")
         _others_act(stage, fake, unproven=False)
         fake.exchange.external_order(ETH, "buy", Decimal("0.1"), Decimal(900))
-        fake.exchange.external_order(ETH, "sell", Decimal("0.2"))
+        fake.exchange.external_order(ETH, "sell", Decimal(quantity))
         stage.cold()
         start(stage)
         assert status_of(stage, NAME) is Status.RUNNING

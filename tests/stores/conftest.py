@@ -8,8 +8,9 @@ from chalicelib.stores.tables import MODELS, bind_tables
 from tests.stores.worlds import SETTINGS, Stores, emulated, in_memory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws_stores() -> Iterator[Stores]:
+    """Moto for these tests only: while it runs, any other `mock_aws` would begin with their tables."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
