@@ -30,14 +30,24 @@ RESOURCE_ALARMS = (
 )
 """Names of the alarms in resources.yaml, for the dashboard."""
 
-EXECUTOR_REFUSALS = ("NOTHING_TO_LEAVE", "POSITION_BUSY", "DUPLICATE")
+EXECUTOR_REFUSALS = (
+    "NOTHING_TO_LEAVE",
+    "POSITION_BUSY",
+    "DUPLICATE",
+    "ENGINE_NOT_RUNNING",
+    "KILL_SWITCH",
+    "NOT_CONFIGURED",
+    "KEY_REFUSED",
+)
 """Reasons that the executor of signals gives besides those of the risk gate."""
 
 SUMS: dict[str, tuple[str, ...]] = {
     "ticks": TICK_KINDS,
     "ticks_failed": TICK_KINDS,
     "ticks_skipped": tuple(f"{kind}_{reason.value}" for kind in TICK_KINDS for reason in Skip),
-    "signals_refused": (*(code for code, _ in (*BEFORE_SIZE, *AFTER_SIZE)), *EXECUTOR_REFUSALS),
+    "signals_refused": tuple(
+        dict.fromkeys((*(code for code, _ in (*BEFORE_SIZE, *AFTER_SIZE)), *EXECUTOR_REFUSALS))
+    ),
     "positions_closed": tuple(reason.value for reason in ExitReason),
 }
 """Values that the dimensions of a count take; Logs Insights can't list columns that it isn't told."""

@@ -2,7 +2,7 @@
 
 `calls` is what our code asks for: tests/infra/test_policies.py records every request of every function and
 fails for one that is not allowed here and for a permission that no request needs. What Lambda does with a
-function's role for itself (poll, log, trace) follows from the trigger, because no code of ours shows it.
+function's role for itself (poll, log, trace) is in `infra.lambda_permissions`.
 
 Region and account are `*` in the ARNs, because one document serves `chalice deploy`, which uploads it as it
 is, and `chalice package`, and IAM puts in variables only behind the fifth colon of an ARN. The account is
@@ -114,24 +114,25 @@ TOKEN_SECRET = Resource(
 EVENT_STREAM = Resource("EventStream", "arn:aws:kinesis:*:*:stream/cts-{stage}-events")
 
 
-def _on(resource: Resource, service: str, names: str, only: Only | None = None) -> Grant:
+def on(resource: Resource, service: str, names: str, only: Only | None = None) -> Grant:
+    """Return a grant of the actions in `names` of a service on a resource."""
     return Grant(resource, tuple(f"{service}:{name}" for name in names.split()), only)
 
 
 def _items(name: str, operations: str, only: Only | None = None) -> Grant:
-    return _on(table(name), "dynamodb", operations, only)
+    return on(table(name), "dynamodb", operations, only)
 
 
 def _query(name: str, index_name: str, only: Only | None = None) -> Grant:
-    return _on(index(name, index_name), "dynamodb", "Query", only)
+    return on(index(name, index_name), "dynamodb", "Query", only)
 
 
 def _objects(resource: Resource, operations: str) -> Grant:
-    return _on(resource, "s3", operations)
+    return on(resource, "s3", operations)
 
 
 def _sends(name: str) -> Grant:
-    return _on(queue(name), "sqs", "SendMessage")
+    return on(queue(name), "sqs", "SendMessage")
 
 
 # Without this a missing object answers 403, which can't be told from a real refusal. S3 asks for it by itself
@@ -139,14 +140,14 @@ def _sends(name: str) -> Grant:
 _SEES_MISSING_OBJECTS = _objects(BUCKET, "ListBucket")
 
 _EVENTS = (
-    _on(EVENT_STREAM, "kinesis", "PutRecords", KINESIS),
+    on(EVENT_STREAM, "kinesis", "PutRecords", KINESIS),
     _items("audit", "PutItem", AUDIT),
 )
 
 _TICK = (_items("engines", "GetItem UpdateItem"),)
 
-# Looks every open order up at the venue, adopts what it says, sends again what is proved absent. The trades of
-# the paper account explain what nobody's order in our books does.
+# Looks every open order up at the venue, adopts what it says, sends again what is proved absent; asks for the
+# trades that no order of ours explains.
 _RECONCILIATION = (
     _query("orders", "open"),
     _query("orders", "by_time"),
@@ -158,14 +159,13 @@ _RECONCILIATION = (
 
 # The venue of a real account: its key, decrypted, and the rate limit that all processes share.
 _LIVE = (
-    _on(KEY, "kms", "Decrypt", OWN_KEY),
+    on(KEY, "kms", "Decrypt", OWN_KEY),
     _items("connections", "GetItem", OWN_KEY),
     _items("limits", "GetItem UpdateItem", OWN_KEY),
 )
 
 # An engine pauses where its exchange refuses the key; if somebody stops it meanwhile, its session ends.
 _REFUSED_KEY = (
-    _items("engines", "PutItem", OWN_KEY),
     _items("sessions", "GetItem UpdateItem", OWN_KEY),
     _query("positions", "by_time", OWN_KEY),
     _items("audit", "PutItem", OWN_KEY),
@@ -188,11 +188,12 @@ _LIFECYCLE = (
     _items("audit", "PutItem"),
     *_LIVE,
     _items("orders", "PutItem", OWN_KEY),
+    _items("positions", "PutItem", OWN_KEY),
 )
 
 # Credentials go in by the API alone, and come out only for the venue of a real account.
 _CREDENTIALS = (
-    _on(KEY, "kms", "Encrypt", OWN_KEY),
+    on(KEY, "kms", "Encrypt", OWN_KEY),
     _items("connections", "ConditionCheckItem", OWN_KEY),
 )
 
@@ -206,7 +207,7 @@ _DEAD_LETTERS = tuple(
         ("execute-signals.fifo", "execute-signals-dlq.fifo"),
     )
     for grant in (
-        _on(queue(dead), "sqs", "ChangeMessageVisibility DeleteMessage ReceiveMessage"),
+        on(queue(dead), "sqs", "ChangeMessageVisibility DeleteMessage ReceiveMessage"),
         _sends(name),
     )
 )
@@ -263,7 +264,6 @@ FUNCTIONS: Mapping[str, Function] = {
             *_REFUSED_KEY,
             _items("positions", "PutItem"),
             _items("signals", "BatchGetItem PutItem"),
-            # What sizing goes by: ranges of candles, results of the last positions.
             _objects(CANDLES, "GetObject"),
             _SEES_MISSING_OBJECTS,
             _query("positions", "by_time"),
@@ -281,7 +281,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "authorize": Function(
         "chalicelib.triggers.api.authorizer.authorize",
         Trigger("authorizer"),
-        (_on(TOKEN_SECRET, "secretsmanager", "GetSecretValue", OWN_SECRET),),
+        (on(TOKEN_SECRET, "secretsmanager", "GetSecretValue", OWN_SECRET),),
     ),
     "api_handler": Function(
         "app.app",
@@ -301,50 +301,3 @@ FUNCTIONS: Mapping[str, Function] = {
         ),
     ),
 }
-
-TRACES = Resource("Traces", "*", {}, "X-Ray has no resources: its write actions take no ARN")
-STREAMS_DEAD_LETTERS = Resource("DeadLetters", "arn:aws:sqs:*:*:cts-{stage}-streams-dlq", {})
-LOGS = Resource(
-    "Logs",
-    "arn:aws:logs:*:*:log-group:/aws/lambda/cts-trade-engine-{stage}-{function}:*",
-    {},
-    "Lambda names the log streams of the group",
-)
-
-DIRECT_API_LOGS = Resource(
-    "DirectApiLogs",
-    "arn:aws:logs:*:*:log-group:/aws/lambda/cts-trade-engine-{stage}:*",
-    {},
-    "Lambda names the log streams of the group",
-)
-
-TRACING = _on(TRACES, "xray", "PutTelemetryRecords PutTraceSegments")
-LOGGING = _on(LOGS, "logs", "CreateLogStream PutLogEvents")
-"""Not CreateLogGroup: the groups are made with their retention, and one that Lambda makes would keep all."""
-
-DIRECT_API_LOGGING = _on(DIRECT_API_LOGS, "logs", "CreateLogGroup CreateLogStream PutLogEvents")
-"""`chalice deploy` leaves the API's function without a suffix, and makes no log group of that name."""
-
-DISCARDING = _on(STREAMS_DEAD_LETTERS, "sqs", "SendMessage")
-"""Lambda reports records there that a stream's function could not work on (`OnFailure`)."""
-
-
-def on_behalf(trigger: Trigger) -> tuple[Grant, ...]:
-    """Return what Lambda does with the role of a function, by what calls it, beside logging and tracing.
-
-    A source has no condition on the account: its mapping names it, and no code of ours can choose another.
-    """
-    if trigger.kind == "api":
-        return (DIRECT_API_LOGGING,)
-    if trigger.kind == "queue":
-        source = Resource("Source", queue(trigger.name).arn, {})
-        return (_on(source, "sqs", "DeleteMessage GetQueueAttributes ReceiveMessage"),)
-    if trigger.kind == "stream":
-        source = Resource("Source", f"arn:aws:kinesis:*:*:stream/cts-{{stage}}-{trigger.name}", {})
-        reading = "DescribeStream DescribeStreamSummary GetRecords GetShardIterator ListShards"
-        return _on(source, "kinesis", reading), DISCARDING
-    if trigger.kind == "table":
-        reason = "AWS names a table's stream by the second in which it was made"
-        source = Resource("Source", f"{table(trigger.name).arn}/stream/*", {}, reason)
-        return _on(source, "dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams"), DISCARDING
-    return ()

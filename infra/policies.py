@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.permissions import FUNCTIONS, LOGGING, TRACING, Grant, Only, Resource, on_behalf
+from infra.lambda_permissions import LOGGING, TRACING, on_behalf
+from infra.permissions import FUNCTIONS, Grant, Only, Resource
 
 ROOT = Path(__file__).parents[1]
 CHALICE = ROOT / ".chalice"

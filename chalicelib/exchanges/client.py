@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from chalicelib.errors import VenueError, VenueNotSent
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0
 BANNED = 418
+
+LATEST = 10.0
+"""Seconds after its begin in which an order may still leave, as long as the gate waits: where a process was
+stopped for longer, others may have found the intent and sent it."""
 
 T = TypeVar("T")
 
@@ -45,6 +50,7 @@ class Trace(threading.local):
     sent: int = 0
     placed: bool = False
     reply: Reply | None = None
+    latest: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +83,20 @@ class PrivateClient:
         client.fetch = self._fetched
         client.on_rest_response = self._noted
 
-    def ask(self, call: Call, question: Callable[[Any], T]) -> T:
+    def latest(self) -> float:
+        """Return the epoch second until which an order whose sending begins now may leave."""
+        return self._clock() + LATEST
+
+    def ask(self, call: Call, question: Callable[[Any], T], latest: float = inf) -> T:
         """Put a question to the ccxt client; raises the VenueError family only.
+
+        After `latest` no request leaves any more: VenueNotSent.
 
         What the exchange refuses because of our clock was not executed: the clock is set right and the
         question put once more.
         """
         failure: VenueError | None = None
+        self._trace.latest = latest
         for again in (False, True):
             self._begin()
             try:
@@ -127,6 +140,8 @@ class PrivateClient:
         """Send one request, as `fetch2` of ccxt does, behind the gate."""
         # Before it is signed: a signature is good for some seconds only, and the gate may take as long.
         self.gate.admit(self._weight(path, api, method, params or {}, config or {}))
+        if self._clock() > self._trace.latest and not self._trace.placed:
+            raise VenueNotSent("this process was held up: others may have sent the order meanwhile", "BUSY")
         self._trace.reply = None
         before = self._trace.sent
         try:
@@ -206,7 +221,7 @@ def private_client(access: Access, credentials: Credentials, gate: Gate) -> Priv
         client.set_sandbox_mode(True)
     if access.prepare:
         access.prepare(client)
-    return PrivateClient(client, quirks, gate)
+    return PrivateClient(client, quirks, gate, lambda: float(client.milliseconds()) / 1000)
 
 
 def _skewed(failure: VenueError) -> bool:

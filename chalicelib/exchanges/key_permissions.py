@@ -41,5 +41,13 @@ def _orangex(ccxt: Any, _: MarketType) -> KeyPermissions:
     return KeyPermissions("trade:read_write" in scopes, "wallet:read_write" in scopes)
 
 
-READERS: Mapping[str, Reader] = {"binance": _binance, "bybit": _bybit, "orangex": _orangex}
-"""BingX and Pionex do not tell."""
+_BINGX_SWAP, _BINGX_WITHDRAW = 3, 5
+
+
+def _bingx(ccxt: Any, _: MarketType) -> KeyPermissions:
+    granted = {int(number) for number in ccxt.accountV1PrivateGetAccountApiPermissions()["permissions"]}
+    return KeyPermissions(_BINGX_SWAP in granted, _BINGX_WITHDRAW in granted)
+
+
+READERS: Mapping[str, Reader] = {"binance": _binance, "bingx": _bingx, "bybit": _bybit, "orangex": _orangex}
+"""Pionex does not tell."""

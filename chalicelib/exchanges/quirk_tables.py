@@ -206,6 +206,7 @@ BINGX = Quirks(
         ("swap", "stop"): _SWAP_STOP | {"workingType"},
     },
     envelope=frozenset({"code", "data"}),
+    bare_paths=frozenset({"account/apiPermissions"}),
     order_paths=("trade/order",),
     find="raw",
     stop_parameters={"workingType": "CONTRACT_PRICE"},

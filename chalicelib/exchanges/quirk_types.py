@@ -80,7 +80,9 @@ class Quirks:
     """Paths that answer a list: ccxt makes an empty one of anything else, an account without positions."""
 
     envelope: frozenset[str] = frozenset()
-    """Fields that every answer to a question has."""
+    """Fields that every answer to a question has, but for those on `bare_paths`."""
+
+    bare_paths: frozenset[str] = frozenset()
 
     code_field: tuple[str, ...] = ("code",)
     message_field: tuple[str, ...] = ("msg",)
@@ -170,7 +172,8 @@ class Quirks:
         """Tell whether an answer has the form that answers on this path have."""
         if path in self.list_paths:
             return isinstance(answer, list)
-        return method != "GET" or isinstance(answer, list) or self.envelope <= answer.keys()
+        bare = method != "GET" or path in self.bare_paths or isinstance(answer, list)
+        return bare or self.envelope <= answer.keys()
 
     def places(self, method: str, path: str) -> bool:
         """Tell whether a request places an order."""

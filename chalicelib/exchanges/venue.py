@@ -85,14 +85,14 @@ class ExchangeVenue:
 
     def create_order(self, approved: ApprovedOrder, now: float) -> VenueOrder:
         """Send an order; fills are what the reply or a question for the trades tells of."""
-        order = approved.order
+        order, client = approved.order, self._client()
+        latest = client.latest()
         market = self._book.market(order.symbol)
         by_cost = buys_by_cost(order, self._type, self._quirks)
         last = self._book.last_price(order.symbol, now) if by_cost and order.price is None else None
         wish = wish_of(order, market, self._quirks, last)
-        client = self._client()
         try:
-            raw, seen = client.ask("create", lambda ccxt: self._created(ccxt, wish, order, now))
+            raw, seen = client.ask("create", lambda ccxt: self._created(ccxt, wish, order, now), latest)
         except VenueRejected as error:
             if error.reason == "INVALID_ORDER":
                 self._book.outdated()

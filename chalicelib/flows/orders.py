@@ -50,7 +50,8 @@ def store_intent(world: World, tenant: str, approved: Approved, fence: Fence) ->
 
     Raises AlreadyExists when an earlier delivery stored the same intent, StaleWrite when the lease is lost.
     """
-    records: list[Record] = [approved.order, approved.position]
+    # From now on, not from the decision, others wait before they take it for lost.
+    records: list[Record] = [replace(approved.order, updated_at=world.now()), approved.position]
     if approved.signal:
         records.append(approved.signal)
     stored = world.records.commit(tenant, records, fence)
@@ -71,10 +72,17 @@ def place(world: World, venue: Venue, tenant: str, approved: Approved, fence: Fe
         order, position = store_intent(world, tenant, approved, fence)
     except AlreadyExists:
         return None
-    if world.now() - decided_at > HELD_UP:
-        world.metrics.count("sends_held_up")
+    if held_up(world, decided_at):
         return Placed(order, position)
     return send(world, venue, tenant, approved.approved, order, position)
+
+
+def held_up(world: World, since: float) -> bool:
+    """Tell whether this process was stopped since it began to store an intent: it must not send it then."""
+    if world.now() - since <= HELD_UP:
+        return False
+    world.metrics.count("sends_held_up")
+    return True
 
 
 def send(
@@ -110,9 +118,12 @@ def send_again(
     That it goes out is stored first: of two processes that come to this at once only one sends, and one that
     dies in between leaves an order that is looked up again.
     """
-    submitted = replace(moved(order, OrderState.SUBMITTED, world.now()), unproven_lookups=0)
+    since = world.now()
+    submitted = replace(moved(order, OrderState.SUBMITTED, since), unproven_lookups=0)
     stored = world.records.commit(tenant, (submitted,))[0]
     assert isinstance(stored, Order)
+    if held_up(world, since):
+        return Placed(stored, position)
     world.metrics.count("orders_resent")
     return send(world, venue, tenant, approved, stored, position)
 

@@ -120,15 +120,19 @@ def reconcile(
 def _compared(
     desk: _Desk, held: tuple[VenuePosition, ...] | None, before: set[str], seen: Sequence[Order]
 ) -> Books:
-    """Compare positions once the orders are settled; explain by trades what still differs."""
+    """Compare positions once the orders are settled; explain by trades what still differs.
+
+    Only what differed `before` as well: between the looks at the orders and this one a stop may have
+    triggered, or an order sent again may have filled, and its trades would be taken for those of others.
+    """
     if before or any(order not in desk.kept for order in seen):
         held = _held(desk)
-    if (symbols := _differences(desk, held)) and held is not None and _settled(desk, symbols):
+    if (symbols := _differences(desk, held) & before) and held is not None and _settled(desk, symbols):
         for position in external.closed_outside(
             desk.world, desk.venue, desk.connection, _open(desk, symbols), held, desk.now
         ):
             desk.positions[position.position_id] = position
-    found = {symbol: _difference(desk, held, symbol) for symbol in _differences(desk, held)}
+    found = {symbol: _difference(desk, held, symbol) for symbol in _differences(desk, held) & before}
     if found:
         desk.world.metrics.count("position_differences", len(found))
     books = tuple(p for p in desk.positions.values() if p.state in ("opening", "open"))

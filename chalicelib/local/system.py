@@ -1,12 +1,12 @@
 """Puts the local system together: World, pump, accounts and their engines, on a running emulator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib import wiring
-from chalicelib.domain.cadence import HEARTBEAT, SHORTEST_INTERVAL
+from chalicelib.domain.cadence import SHORTEST_INTERVAL, TickKind
 from chalicelib.domain.connection import Connection, complete_intervals, validate
 from chalicelib.domain.engine import Engine, coordinator_subject, engine_subject
 from chalicelib.domain.timeframes import timeframe_seconds
@@ -32,6 +32,8 @@ from chalicelib.settings import DEFAULT_TENANT, Settings
 
 ACTOR = "cts run"
 FAKE_CONNECTION = "fake-1"
+FAKE_INTERVALS: Mapping[TickKind, int] = {"indication": 20, "strategy": 20, "realtime": SHORTEST_INTERVAL}
+"""Seconds: whoever starts a run for a look at it sees a candle's votes soon, whenever in a minute that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _live_connection(system: LocalSystem, name: str) -> Connection:
         mode="live",
         sources=(SOURCE_VOTE,),
         ladder=LadderChoice(profile="prudent", gate_open=False),
-        intervals=complete_intervals({"strategy": HEARTBEAT, "realtime": SHORTEST_INTERVAL}),
+        intervals=complete_intervals(FAKE_INTERVALS),
     )
     return validate(connection)
 

@@ -111,6 +111,8 @@ class Floor:
     time: Clock = field(default_factory=Clock)
     limits: MemoryLimitStore = field(default_factory=MemoryLimitStore)
     wrap: Callable[[str, Any], Any] = lambda _, part: part
+    wire: Callable[..., Any] = lambda fetch, *arguments, **named: fetch(*arguments, **named)
+    """Called with the sending of each signed request in the place of it."""
     tables: MemoryTables = field(default_factory=MemoryTables)
     metrics: CountingMetrics = field(default_factory=CountingMetrics)
 
@@ -176,6 +178,8 @@ class Floor:
     def _prepared(self, client: Any) -> None:
         client.timeout = CLIENT_TIMEOUT
         client.milliseconds = lambda: int(self.now * 1000)
+        fetch = client.fetch
+        client.fetch = lambda *arguments, **named: self.wire(fetch, *arguments, **named)
 
     def world(self) -> World:
         """Return the world of one invocation."""

@@ -204,7 +204,7 @@ class Street:
             self.calls[-1] = answer.calls
         if isinstance(answer, Dying):
             self._alive = False
-            self.died_at.append(answer.calls[-1])
+            self.died_at.append(answer.name)
             return None
         assert not answer.crash, answer.crash
         return answer

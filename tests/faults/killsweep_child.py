@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployed.redirect import sitecustomize as redirect
-from tests.faults.killsweep_messages import Answer, Books, Death, Dying, Job, Kill, SharedClock, Step
+from tests.faults.killsweep_messages import (
+    Answer,
+    Books,
+    Death,
+    Dying,
+    Job,
+    Kill,
+    Moment,
+    SharedClock,
+    Step,
+)
 
 EXCHANGES = ("binance", "bybit", "bingx", "pionex", "orangex")
 QUIET, MOST_PATIENCE = 0.004, 1.0
@@ -64,31 +74,32 @@ class Outside:
         send = HTTPConnectionPool.urlopen
 
         def sent(pool: Any, method: str, url: str, *arguments: Any, **named: Any) -> Any:
-            number = self._begun(_name(pool.host, method, url, named.get("headers")))
+            call = self._begun(_name(pool.host, method, url, named.get("headers")))
             self._under_way += 1
             try:
                 response = send(pool, method, url, *arguments, **named)
             finally:
                 self._under_way -= 1
                 self._last_at = time.monotonic()
-            self._die_if("after", number)
+            self._die_if("after", *call)
             return response
 
         HTTPConnectionPool.urlopen = sent  # type: ignore[method-assign]
 
-    def _begun(self, name: str) -> int:
+    def _begun(self, name: str) -> tuple[str, int]:
+        """Count a call; return its name and how many of that name there were with it."""
         with self._lock:
             if not self.counted:
-                return 0
+                return "", 0
             self.calls.append(name)
-            number = len(self.calls)
-            self._die_if("before", number)
-            return number
+            occurrence = self.calls.count(name)
+            self._die_if("before", name, occurrence)
+            return name, occurrence
 
-    def _die_if(self, moment: str, number: int) -> None:
-        if self._kill is None or (number, moment) != (self._kill.call, self._kill.moment):
+    def _die_if(self, moment: Moment, name: str, occurrence: int) -> None:
+        if self._kill != Kill(name, occurrence, moment):
             return
-        self._channel.send(Dying(tuple(self.calls)))
+        self._channel.send(Dying(name, tuple(self.calls)))
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)
 

@@ -20,9 +20,13 @@ StepName = Literal["set_up", "execute", "tick", "stop", "start", "books"]
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """At which of its calls to the outside (the first is 1) a process dies."""
+    """At which of its calls to the outside a process dies: the so manyth of that name.
 
-    call: int
+    Threads do not come in the same order twice, so the number of a call alone would not name it.
+    """
+
+    name: str
+    occurrence: int
     moment: Moment
 
 
@@ -60,8 +64,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Dying:
-    """The last word of a process: the call that it dies at."""
+    """The last word of a process: the name of the call that it dies at, and all its calls."""
 
+    name: str
     calls: tuple[str, ...]
 
 

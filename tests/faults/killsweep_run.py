@@ -18,11 +18,13 @@ from chalicelib.settings import Settings
 from tests.fakes.certificates import authority
 from tests.faults.checks import four_checks
 from tests.faults.killsweep import Life, Street, Zygote, street
-from tests.faults.killsweep_messages import Kill
+from tests.faults.killsweep_messages import Kill, Moment
 
 REGION = "us-east-1"
 MOST_FAILURES = 10
 RECOVERED, DEAD, REFUSED = "recovered", "dead letter, listed", "not entered, the signal says why"
+NOT_REACHED = "not reached"
+"""That life had fewer calls: threads that share a rate limit do not always write as often."""
 
 
 Place = tuple[str, MarketType]
@@ -35,9 +37,16 @@ class Calls:
     names: tuple[str, ...]
     routes: Mapping[str, str]
 
-    def number(self, *routes: str) -> int:
-        """Return which call was the first to one of these routes of the exchange."""
-        return next(number for number, name in enumerate(self.names, 1) if self.routes.get(name) in routes)
+    def first(self, route: str, moment: Moment) -> Kill:
+        """Return the death at the first call to a route of the exchange."""
+        return Kill(next(name for name in self.names if self.routes.get(name) == route), 1, moment)
+
+    def deaths(self) -> list[Kill]:
+        """Return the death before the first call, and those after each."""
+        after = [
+            Kill(name, self.names[:number].count(name), "after") for number, name in enumerate(self.names, 1)
+        ]
+        return [Kill(self.names[0], 1, "before"), *after]
 
 
 @dataclass
@@ -72,8 +81,7 @@ class Sweeper:
         """
         calls = self.calls(venue, life, first)
         outcomes, points = Outcomes(len(calls.names)), SimpleQueue[list[Kill]]()
-        kills = [Kill(1, "before"), *(Kill(call, "after") for call in range(1, len(calls.names) + 1))]
-        for kill in kills[::every]:
+        for kill in calls.deaths()[::every]:
             points.put([*first, kill])
         threads = [
             Thread(target=self._work, args=(zygote, venue, life, points, outcomes))
@@ -102,7 +110,8 @@ class Sweeper:
             try:
                 with street(zygote, self.aws, venue, life, kills) as made:
                     made.live()
-                    outcomes.counts[_checked(made)] += 1
+                    reached = len(made.died_at) == len(kills)
+                    outcomes.counts[_checked(made) if reached else NOT_REACHED] += 1
             except BaseException:
                 place = f"{venue} {life.name} {kills} {[made.routes.get(one, one) for one in made.died_at]}"
                 outcomes.failures.append(f"{place}\n{traceback.format_exc()}")

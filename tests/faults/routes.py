@@ -20,6 +20,8 @@ class Words:
     inside_200: tuple[int, Any] | None = None
     finds_absence: bool = True
     """False where nobody can prove that an order never came: it becomes a dead letter."""
+    stamps_requests: bool = True
+    """Whether each request bears its time, so that one that is sent late is refused."""
 
 
 _UNAVAILABLE: Sequence[tuple[int, Any]] = ((503, "Service Unavailable"), (504, ""))
@@ -95,6 +97,7 @@ WORDS: Mapping[tuple[str, str], Words] = {
         ),
         inside_200=(200, {"id": "1", "jsonrpc": "2.0", "error": {"code": 4242, "message": "new"}}),
         finds_absence=False,
+        stamps_requests=False,
     ),
 }
 

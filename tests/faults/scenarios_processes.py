@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from chalicelib.domain.lease import Skip
 from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.errors import LeaseHeld, StaleWrite
+from chalicelib.exchanges.gate import SharedGate
 from chalicelib.flows.realtime_tick import realtime_tick
 from chalicelib.messaging.codec import decode_signals, encode
 from chalicelib.triggers.handler import each_record
@@ -215,17 +217,38 @@ def at_the_same_time(floor: Floor, words: Words, which: str) -> str:
     return "one lease; the loser asks the exchange for nothing"
 
 
-@scenario(
-    11, "a lease expires during a pause, its holder goes on", ("before intent", "before POST", "in the POST")
-)
+PAUSES = ("before intent", "before POST", "before signing", "after signing")
+
+
+@scenario(11, "a lease expires during a pause, its holder goes on", PAUSES)
 def thawed(floor: Floor, words: Words, where: str) -> str:
     if where == "before intent":
         return _thawed_before_intent(floor)
     signal = floor.signal()
+    sleep_at(floor, where)
+    # The stores may refuse what it writes: as good as that it writes nothing.
+    with suppress(StaleWrite):
+        floor.execute(signal)
+    settle(floor, 24)
+    refused = where == "after signing" and words.stamps_requests
+    # An order that nobody may send again leaves with the thawed process, or not at all.
+    sent = words.finds_absence or (where == "after signing" and not words.stamps_requests)
+    assert created(floor, words) == sent + refused
+    assert len(at_venue(floor, "entry")) == sent
+    assert floor.order("entry").state == OrderState.FILLED or not sent
+    assert floor.metrics["sends_held_up"] == (where == "before POST")
+    four_checks(floor, lambda: floor.execute(signal))
+    return "the thawed process adds nothing, " + ("1 order" if sent else DEAD)
+
+
+def sleep_at(floor: Floor, where: str) -> None:
+    """Let the process sleep once on an order's way, until others have found the intent and dealt with it."""
+    admit = SharedGate.admit
 
     def others() -> None:
-        """Sleep until the lease has run out and others have found the intent and dealt with it."""
         nothing_around(floor)
+        floor.wire = lambda fetch, *arguments, **named: fetch(*arguments, **named)
+        floor.restart()
         floor.wait(DELIVERED_AGAIN)
         settle(floor)
 
@@ -235,41 +258,29 @@ def thawed(floor: Floor, words: Words, where: str) -> str:
             others()
         return stored
 
+    def slow_fetch(fetch: Any, url: str, method: str = "GET", *more: Any) -> Any:
+        if method == "POST":
+            others()
+        return fetch(url, method, *more)
+
     def slow_create(create: Any, approved: Any, now: float) -> Any:
-        others()
-        return create(approved, now)
+        if where == "after signing":
+            floor.wire = slow_fetch
+            return create(approved, now)
+        with patch.object(SharedGate, "admit", autospec=True) as patched:
+
+            def slow_admit(gate: Any, weight: int = 1) -> None:
+                patched.side_effect = admit
+                others()
+                admit(gate, weight)
+
+            patched.side_effect = slow_admit
+            return create(approved, now)
 
     if where == "before POST":
         around(floor, "records", "commit", slow_commit)
     else:
         around(floor, "venue", "create_order", slow_create)
-    _or_refused(lambda: floor.execute(signal))
-    settle(floor, 24)
-    return _after_the_thaw(floor, words, signal, where)
-
-
-def _or_refused(work: Callable[[], object]) -> None:
-    """Work; that the stores refuse what a thawed process writes is as good as anything."""
-    try:
-        work()
-    except StaleWrite:
-        return
-
-
-def _after_the_thaw(floor: Floor, words: Words, signal: Any, where: str) -> str:
-    order = floor.order("entry")
-    if where == "before POST":
-        assert floor.metrics["sends_held_up"] == 1
-        assert created(floor, words) == (1 if words.finds_absence else 0)
-    elif words.finds_absence:
-        assert created(floor, words) == 2
-    sent = words.finds_absence or where == "in the POST"
-    assert len(floor.theirs()) - len(at_venue(floor, "protection")) == (1 if sent else 0)
-    assert order.state == OrderState.FILLED or not sent
-    four_checks(floor, lambda: floor.execute(signal))
-    if where == "before POST":
-        return "the thawed process sends nothing; " + ("1 order" if sent else DEAD)
-    return "its client id absorbs the second, 1 order" if words.finds_absence else "1 order, adopted"
 
 
 def _thawed_before_intent(floor: Floor) -> str:
@@ -306,13 +317,15 @@ def twice_and_late(floor: Floor, words: Words, which: str) -> str:
     late = floor.signal()
     floor.wait(200)
     fresh = floor.signal(number=1, symbol=floor.connection.symbols[1], price=D(2500))
-    assert floor.execute(fresh, fresh) == {fresh.signal_id: "APPROVED"}
+    floor.execute(fresh, fresh)
     floor.wait(150)
     assert floor.execute(late, fresh) == {late.signal_id: "SIGNAL_TOO_OLD"}
     for _ in range(3):
         assert floor.execute(fresh, late) == {}
     kept = floor.records.signals(TENANT, CONNECTION_ID, [late.signal_id, fresh.signal_id])
-    assert {name: signal.outcome for name, signal in kept.items()}[late.signal_id] == "SIGNAL_TOO_OLD"
+    told = {name: (signal.status, signal.outcome) for name, signal in kept.items()}
+    assert told[late.signal_id] == ("refused", "SIGNAL_TOO_OLD")
+    assert told[fresh.signal_id][0] == "executed"
     assert len(at_venue(floor, "entry")) == len(floor.orders()) == 1
     settle(floor, 2)
     four_checks(floor, lambda: floor.execute(late, fresh))

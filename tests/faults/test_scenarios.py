@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults import scenarios_orders, scenarios_processes  # noqa: F401
+from tests.faults import scenarios_environment, scenarios_orders, scenarios_processes  # noqa: F401
 from tests.faults.floor import floor
 from tests.faults.results import Result, record
 from tests.faults.routes import words_of

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.domain.engine import engine_subject
 from chalicelib.domain.lifecycle import Status
-from chalicelib.domain.order import OrderState
+from chalicelib.domain.order import OrderState, VenueOrder
 from chalicelib.domain.venue import Funding
 from chalicelib.errors import VenueUnauthorized, VenueUnknown
 from chalicelib.flows.dead_orders import dead_orders, resolve_dead_order
@@ -96,6 +96,31 @@ def test_a_position_query_that_fails_or_is_empty_never_means_flat(how: str) -> N
     assert the_position(desk).quantity == before.quantity
     assert the_position(desk).state == "open"
     assert desk.metrics["position_differences" if how == "empty" else "lookups_failed"] >= 5
+
+
+def test_an_order_of_ours_that_fills_between_two_looks_is_no_difference() -> None:
+    """An exit goes out again while its position is compared, and the exchange tells of its fill later."""
+    desk, venue = swap_desk()
+    venue.able = replace(ABLE, native_stops=False)
+    desk.execute(desk.signal(SYMBOL))
+    venue.failing["create_order"] = VenueUnknown("timeout")
+    desk.feed.prices[SYMBOL] = D(59000)
+    desk.realtime()
+    venue.failing.clear()
+    created = venue.create_order
+
+    def accepted(approved: Any, now: float) -> VenueOrder:
+        return replace(created(approved, now), state=OrderState.ACCEPTED, filled=D(0), fills=())
+
+    venue.create_order = accepted  # type: ignore[method-assign]
+    desk.realtime()
+    desk.realtime()
+    assert desk.metrics["orders_resent"] == 1
+    assert desk.metrics["position_differences"] == 0
+    assert "fetch_trades" not in venue.calls
+    desk.realtime()
+    assert (the_position(desk).state, the_position(desk).exit_reason) == ("closed", "stop_loss")
+    assert not [order for order in desk.orders() if order.leg == "external"]
 
 
 def test_trades_of_others_that_leave_our_quantity_untouched_change_nothing() -> None:

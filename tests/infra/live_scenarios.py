@@ -57,6 +57,9 @@ WISH: Mapping[str, Any] = {
     "risk": {"min_confidence": 0.0, "cooldown": 0.0, "orders_per_minute": 1000},
 }
 
+WATCHING = {**WISH, "connection_id": "watching", "external_orders": "show", "external_positions": "show"}
+"""The same account, of which somebody only wants to see what others do there."""
+
 _numbers = iter(range(1000, 2000))
 
 
@@ -196,6 +199,8 @@ def _refused(stage: Deployed, fake: Fake) -> None:
 
 def _restarts(stage: Deployed, fake: Fake) -> None:
     """Start by the heartbeat and on command, after others have acted while the engine stood still."""
+    keys = {"api_key": fake.key, "secret": fake.secret}
+    stage.data("POST", "/connections", {**WATCHING, "credentials": keys})
     for quantity, start in (("0.2", _by_heartbeat), ("0.3", _on_command)):
         _clear(stage, fake)
         _enter(stage)
@@ -217,6 +222,7 @@ def _by_heartbeat(stage: Deployed) -> None:
 
 
 def _on_command(stage: Deployed) -> None:
+    stage.data("POST", "/trade-engine/watching/restart")
     stage.data("POST", "/trade-engine/live/start")
 
 

@@ -152,12 +152,17 @@ def _resting(stage: Deployed) -> Order:
 
 
 def leave_unproven_orders(stage: Deployed) -> None:
-    """Leave orders behind that reconciliation must look up, count as missed, send again or find orphaned."""
+    """Leave orders behind that reconciliation must look up, count as missed, send again or find orphaned.
+
+    One is the exit of a position that the venue does not hold: its trades are asked for.
+    """
     _resting(stage)
     missed: dict[str, Any] = {"unproven_lookups": 1, "updated_at": stage.now - _LONG_AGO}
     unknown_to_venue(stage, OrderState.UNKNOWN)
     unknown_to_venue(stage, OrderState.INTENT, **missed)
     _leave_exit(stage, **missed)
+    held = {"symbol": "ETH/USDT", "state": "open", "quantity": Decimal("0.01"), "entry_price": Decimal(1)}
+    unknown_to_venue(stage, OrderState.UNKNOWN, held, leg="exit", side="sell", reduce_only=True, **missed)
     unknown_to_venue(stage, OrderState.UNKNOWN, {"state": "closed"})
 
 

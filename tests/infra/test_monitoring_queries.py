@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chalicelib.flows.execute_signals import KEY_REFUSED
 from chalicelib.messaging.telemetry import METRICS, Metric
 from infra import monitoring
 from infra.template import lambda_name
@@ -113,9 +114,11 @@ def test_something_writes_each_metric_that_an_alarm_watches(metric: Metric) -> N
 
 def test_sums_know_every_reason_that_the_executor_gives() -> None:
     tree = ast.parse((ROOT / "chalicelib" / "flows" / "execute_signals.py").read_text())
-    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    reasons = {value.value for value in returned if isinstance(value, ast.Constant) and value.value}
-    assert reasons
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    given = [node.args[0] for node in calls if getattr(node.func, "id", "") in ("Refused", "_Done")]
+    reasons = {value.value for value in given if isinstance(value, ast.Constant)}
+    reasons |= {value.id for value in given if isinstance(value, ast.Name) and value.id == KEY_REFUSED}
+    assert {KEY_REFUSED, "NOTHING_TO_LEAVE"} <= reasons
     assert reasons <= set(monitoring.SUMS["signals_refused"])
 
 

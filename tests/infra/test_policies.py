@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from chalice.cli.factory import CLIFactory
 
-from infra.permissions import FUNCTIONS, Function, Grant, Resource, on_behalf
+from infra.lambda_permissions import on_behalf
+from infra.permissions import FUNCTIONS, Function, Grant, Resource
 from infra.policies import CHALICE, ROOT, functions_of, policy, policy_files
 from tests.infra.evaluator import allowed, pairs
 from tests.infra.iam_needs import ACCOUNT

@@ -78,7 +78,7 @@ def test_settings_mean_nothing_where_there_are_none(site):
 @on(*REAL)
 def test_permissions(site):
     told = site.venue.permissions(site.now())
-    if site.name in ("pionex", "bingx"):
+    if site.name == "pionex":
         assert told == KeyPermissions(None, None)
     else:
         assert told == KeyPermissions(trade=True, withdraw=False)
