@@ -256,13 +256,14 @@ class _Parts:
 
     def venue(self, connection: Connection) -> Venue:
         """Return the venue of a connection, made anew for every flow because it keeps the account it read."""
-        made: Any
+        made: Venue
         if connection.mode == "paper":
             from chalicelib.exchanges.paper import PaperVenue
 
             made = PaperVenue(connection.tenant, connection, self.get("ledger"), self.feed(connection.feed))
         else:
-            made = self.get("accounts").venue(connection)
+            accounts: Accounts = self.get("accounts")
+            made = accounts.venue(connection)
         return cast("Venue", _Counted(made, self._metrics, self._on_exchange_call))
 
 

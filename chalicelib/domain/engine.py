@@ -9,6 +9,7 @@ from chalicelib.domain.breakers import Breakers
 from chalicelib.domain.ids import digest
 from chalicelib.domain.lease import Lease
 from chalicelib.domain.lifecycle import Status
+from chalicelib.domain.stored import sparse
 
 PUBLIC_TENANT = "public"
 """Market data belongs to nobody: feeds are stored under this reserved tenant."""
@@ -59,8 +60,8 @@ class Beat:
     """Last success and error streak of one tick kind."""
 
     ok_at: float = 0.0
-    errors: int = 0
-    last_error: str = ""
+    errors: int = sparse(0)
+    last_error: str = sparse("")
 
 
 @dataclass(frozen=True, slots=True)

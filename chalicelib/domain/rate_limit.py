@@ -60,6 +60,11 @@ class RateLimits:
     pause: float = 60.0
     ban: float = 300.0
 
+    def seconds(self, told: float | None, banned: bool) -> float:
+        """Return for how long calls stop after a refusal; `told` is what the exchange says of it."""
+        unstated = self.ban if banned else self.pause
+        return unstated if told is None else told
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:

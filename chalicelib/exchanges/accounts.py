@@ -37,15 +37,19 @@ class _Account:
 
 
 class AddressedGate:
-    """The gate of a key at an exchange that counts all requests of an address, public ones too."""
+    """The gate of a key that tells the public requests of this address when the exchange holds it off."""
 
-    def __init__(self, gate: Gate, address: Rules) -> None:
+    def __init__(self, gate: Gate, address: Rules, exchange: str) -> None:
         self._gate = gate
         self._address = address
+        self._limits = RATE_LIMITS[exchange]
+        self._counted = QUIRKS[exchange].limit_by_address
 
     def admit(self, weight: int = 1) -> None:
         """Wait for the next free moment of both; VenueNotSent if there is none soon."""
         self._gate.admit(weight)
+        if not self._counted:
+            return
         try:
             self._address.wait(weight)
         except Retryable as error:
@@ -62,7 +66,7 @@ class AddressedGate:
     def limited(self, retry_after: float | None, banned: bool) -> None:
         """Tell of a 429 or 418: it holds for the address as well."""
         self._gate.limited(retry_after, banned)
-        self._address.hold()
+        self._address.hold(self._limits.seconds(retry_after, banned))
 
 
 class Accounts:
@@ -120,9 +124,7 @@ class Accounts:
         if known is not None and known.credentials == credentials:
             known.read_at = now
             return known
-        gate: Gate = self._gate(connection, credentials)
-        if QUIRKS[connection.exchange].limit_by_address:
-            gate = AddressedGate(gate, rules)
+        gate = AddressedGate(self._gate(connection, credentials), rules, connection.exchange)
         account = _Account(credentials, now, gate)
         self._accounts[place] = account
         return account

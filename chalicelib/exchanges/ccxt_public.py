@@ -88,9 +88,9 @@ class PublicFeed:
         """Wait for the next free moment of this address; Retryable while the exchange holds it off."""
         self._pace.wait(weight)
 
-    def hold(self) -> None:
-        """Let no request of this address through for a while."""
-        self._pace.hold()
+    def hold(self, seconds: float | None = None) -> None:
+        """Let no request of this address through for so long, or for a while."""
+        self._pace.hold(seconds)
 
     def outdated(self, market_type: MarketType) -> None:
         """Read the trading rules anew at the next question, at most once a minute: orders were refused."""

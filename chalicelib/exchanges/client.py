@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from chalicelib.exchanges.quirk_types import Quirks
 
 TIMEOUT = 10.0
-BANNED = 418
+BANNED = (403, 418)
+"""How exchanges answer an address that they have shut out for its rate."""
 
 LATEST = 10.0
 """Seconds after its begin in which an order may still leave, as long as the gate waits: where a process was
@@ -180,7 +181,7 @@ class PrivateClient:
     def _report(self, error: Exception) -> None:
         reply = self._trace.reply
         if is_limited(error, reply, self._quirks):
-            self.gate.limited(self._retry_after(reply), reply is not None and reply.status == BANNED)
+            self.gate.limited(self._retry_after(reply), reply is not None and reply.status in BANNED)
         elif never_arrived(error, reply):
             self.gate.failed()
         else:

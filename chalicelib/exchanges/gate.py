@@ -54,7 +54,8 @@ RATE_LIMITS: Mapping[str, RateLimits] = {
     # Weights count per address and minute, 2,400 at the stricter of the two (futures): some are left for
     # public data, which comes from the same address.
     "binance": RateLimits((Limit(1, 10, "requests"), Limit(_MINUTE, 2000, "weight"))),
-    "bybit": RateLimits((Limit(1, 8, "requests"),)),
+    # An address that was too fast gets a 403 for ten minutes.
+    "bybit": RateLimits((Limit(1, 8, "requests"),), ban=600.0),
     "bingx": RateLimits((Limit(1, 8, "requests"),)),
     # Weights: more than ten in a second shut a key out for a minute, and a call may weigh five.
     "pionex": RateLimits((Limit(1, 8, "weight"),)),
@@ -140,8 +141,7 @@ class SharedGate:
 
     def limited(self, retry_after: float | None, banned: bool) -> None:
         now = self._clock()
-        unstated = self._limits.ban if banned else self._limits.pause
-        until = now + (unstated if retry_after is None else retry_after)
+        until = now + self._limits.seconds(retry_after, banned)
 
         def stopped(state: LimitState) -> LimitState:
             # After a ban one call goes ahead of the others: a second ban is longer than the first.

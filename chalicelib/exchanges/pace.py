@@ -51,7 +51,8 @@ class Pace:
             start = max(start, self._passed.popleft()[0] + WINDOW)
         return start
 
-    def hold(self) -> None:
-        """Let no request through for a while."""
+    def hold(self, seconds: float | None = None) -> None:
+        """Let no request through for as long as the exchange says, or for a while if it does not say."""
+        pause = PAUSE_AFTER_LIMIT if seconds is None else seconds
         with self._lock:
-            self._closed_until = self._clock() + PAUSE_AFTER_LIMIT
+            self._closed_until = max(self._closed_until, self._clock() + pause)

@@ -27,8 +27,8 @@ class Rules(Protocol):
     def wait(self, weight: int) -> None:
         """Wait for the next free moment of this address; Retryable while the exchange holds it off."""
 
-    def hold(self) -> None:
-        """Let no request of this address through for a while."""
+    def hold(self, seconds: float | None = None) -> None:
+        """Let no request of this address through for so long, or for a while."""
 
     def outdated(self, market_type: MarketType) -> None:
         """Hear that the trading rules may have changed; they are read again, at most once a minute."""

@@ -28,7 +28,13 @@ from chalicelib.exchanges.order_parameters import Wish, buys_by_cost, wish_of
 from chalicelib.exchanges.quirks import require
 from chalicelib.exchanges.rule_book import RuleBook
 from chalicelib.exchanges.rule_book import Rules as Rules
-from chalicelib.exchanges.venue_lists import funding_payments, holdings, open_orders, positions
+from chalicelib.exchanges.venue_lists import (
+    account_trades,
+    funding_payments,
+    holdings,
+    open_orders,
+    positions,
+)
 from chalicelib.exchanges.venue_settings import configure
 from chalicelib.exchanges.venue_values import (
     balance_of,
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
         MarginMode,
         PositionMode,
         VenuePosition,
+        VenueTrade,
     )
     from chalicelib.exchanges.venue_values import Raw
 
@@ -157,6 +164,11 @@ class ExchangeVenue:
                 ccxt.fetch_balance({"type": self._type}), self._quote, self._quirks.balances.get(self._type)
             ),
         )
+
+    def fetch_trades(self, symbol: str, since: float, now: float) -> tuple[VenueTrade, ...]:  # noqa: ARG002
+        """Return everybody's trades of the account in a symbol since an epoch second, oldest first."""
+        found = self._client().ask("fetch", lambda ccxt: account_trades(ccxt, self._quirks, symbol, since))
+        return tuple(sorted(found, key=lambda trade: trade.fill.time))
 
     def fetch_funding(
         self,

@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.market import split_symbol
-from chalicelib.exchanges.venue_values import Raw, decimal_of, holding_of, position_of
+from chalicelib.domain.venue import VenueTrade
+from chalicelib.exchanges.venue_values import (
+    Raw,
+    decimal_of,
+    fills_of,
+    holding_of,
+    position_of,
+    side_of,
+)
 
 if TYPE_CHECKING:
     from chalicelib.domain.market import MarketType
@@ -61,6 +69,18 @@ def trades_since(ccxt: Any, quirks: Quirks, symbol: str, since: float) -> list[R
         return rows
 
     return _pages(page, quirks, since)
+
+
+def account_trades(ccxt: Any, quirks: Quirks, symbol: str, since: float) -> list[VenueTrade]:
+    """Return the same as values, each trade once; ValueError for a row that cannot be read."""
+    rows = trades_since(ccxt, quirks, symbol, since)
+    found = {str(raw.get("id")): raw for raw in reversed(rows)}
+    return [
+        VenueTrade(str(raw.get("order") or ""), fill)
+        for raw in found.values()
+        for fill in fills_of((raw,), symbol, side_of(raw), since)
+        if fill.time >= since
+    ]
 
 
 def trades_of_order(ccxt: Any, quirks: Quirks, order: Order, venue_order_id: str) -> list[Raw]:

@@ -15,6 +15,10 @@ from chalicelib.flows.world import Venue, World
 CLOSED_OUTSIDE = "closed_at_venue"
 """The exit reason of what our orders did not close."""
 
+TRADES_SECONDS = 3 * 86400.0
+"""How far back trades are read that explain a difference: exchanges list some days at once, and a difference
+is noticed within a minute while the engine runs."""
+
 _RECENT = 200
 
 
@@ -95,7 +99,7 @@ def closed_outside(
         if missing <= 0:
             continue
         try:
-            trades = venue.fetch_trades(position.symbol, position.opened_at, now)
+            trades = venue.fetch_trades(position.symbol, max(position.opened_at, now - TRADES_SECONDS), now)
         except VenueError as error:
             world.metrics.count("lookups_failed", code=error.code)
             continue

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -20,6 +21,7 @@ PRICE, QUANTITY = D(100), D("0.5")
 AT_MOST = 3
 
 
+@contextmanager
 def a_floor(exchange: str, count: int) -> Iterator[Floor]:
     """Give a floor with so many open positions, each protected where the exchange has stops."""
     symbols = SYMBOLS[:count]
@@ -65,19 +67,41 @@ def _position(floor: Floor, symbol: str) -> Position:
 
 def asked(exchange: str, count: int = MANY) -> Counter[str]:
     """Return the requests of one realtime tick by route."""
-    for floor in a_floor(exchange, count):
-        before = len(floor.fake.requests)
-        equity = floor.engines.get(floor.subject).account.at
+    with a_floor(exchange, count) as floor:
+        before, began = len(floor.fake.requests), floor.now + 45.0
         floor.realtime(45.0)
         after = floor.engines.get(floor.subject)
-        assert after.account.at > equity, "the account was not valued"
+        assert after is not None
+        assert after.account.at == began, "the account was not valued"
         assert len(after.marks) == count, "positions were not judged"
         assert not floor.metrics["position_differences"]
         return Counter(seen.route for seen in floor.fake.requests[before:])
-    raise AssertionError("no floor")
 
 
-@pytest.mark.parametrize("exchange", ["binance", "bybit", "bingx", "pionex", "orangex"])
-def test_show(exchange: str) -> None:
+@pytest.mark.parametrize(
+    ("exchange", "requests"),
+    [
+        ("binance", {"positions": 1, "futures_book_tickers": 1, "futures_account": 1}),
+        ("bybit", {"positions": 1, "tickers": 1, "balance": 1}),
+        ("bingx", {"positions": 1, "tickers": 1, "balance": 1}),
+    ],
+)
+def test_a_hundred_positions_cost_three_requests(exchange: str, requests: dict[str, int]) -> None:
     found = asked(exchange)
-    print(exchange, found.total(), dict(found))
+    assert found == requests
+    assert found.total() <= AT_MOST
+
+
+def test_pionex_has_bids_and_asks_in_a_list_of_their_own() -> None:
+    assert asked("pionex") == {"positions": 1, "tickers": 1, "bids_asks": 1, "account": 1}
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+def test_orangex_is_asked_for_each_position(count: int) -> None:
+    """Its list of all positions stays empty; what works names one instrument."""
+    assert asked("orangex", count) == {"positions": count, "tickers": 1, "balance": 1}
+
+
+@pytest.mark.parametrize("exchange", ["binance", "bybit", "bingx"])
+def test_one_position_costs_as_much(exchange: str) -> None:
+    assert asked(exchange, 1).total() == AT_MOST

@@ -23,6 +23,7 @@ from chalicelib.local.simulator import simulated_symbols
 from tests.fakes import NAMES, fake_of
 from tests.fakes.certificates import authority
 from tests.fakes.core_values import Listing
+from tests.fakes.orangex import FakeOrangex
 from tests.fakes.prices import Candle, PriceSource, RecordedPrices
 from tests.fakes.serve_commands import Desk
 from tests.fakes.server import Server
@@ -45,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     source = SimulatedPrices(options.seed, options.volatility)
     fake = prepared(fake_of(options.exchange), options.data, options.symbols, source)
+    if isinstance(fake, FakeOrangex):
+        # What its support names. Five, as tests have it, is as fast as clients go: a busy machine is faster.
+        fake.limit_to(10)
     server = Server(fake, options.port)
     server.start()
     print(json.dumps(announcement(fake, server)), flush=True)

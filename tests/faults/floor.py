@@ -146,9 +146,13 @@ class Floor:
         self.tables.engines[self.subject] = replace(engine, settings=to_plain(self.connection))
 
     def beside(self, connection_id: str, account: str = "main") -> "Floor":
-        """Return another engine on the same exchange, with tables of its own."""
+        """Return another engine in the same process, with tables of its own; on the same key or another."""
         connection = replace(self.connection, connection_id=connection_id)
-        return Floor(self.fake, connection, account, self.time, self.limits)
+        other = Floor(self.fake, connection, account, self.time, self.limits)
+        other.feed = self.feed
+        if account == self.account:
+            other.accounts = self.accounts
+        return other
 
     # Time
 
@@ -233,7 +237,8 @@ class Floor:
         return realtime_tick(self.world(), Tick("realtime", self.subject, int(self.now)))
 
     def start(self) -> None:
-        """Recover as the start of an engine does."""
+        """Recover as the start of an engine does, some seconds after the process before has ended."""
+        self.wait(5)
         self.restart()
         engine = self.engines.get(self.subject)
         assert engine is not None

@@ -4,18 +4,12 @@ What outlives a process is real too: tables in the emulator of `cts run`, a proc
 exchange, which this one serves. Time is a clock that all of them share, so that a minute takes no time.
 """
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count
-from multiprocessing.connection import Connection as Channel
-from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.connection import Connection
@@ -24,11 +18,11 @@ from chalicelib.domain.order import Order
 from chalicelib.domain.position import Position
 from chalicelib.domain.signal import Signal
 from tests.fakes import fake_of
-from tests.fakes.certificates import authority
 from tests.fakes.server import Server
 from tests.fakes.wire import Fake, Request
 from tests.faults.floor import T0, D, a_connection
-from tests.faults.killsweep_messages import Answer, Books, Death, Dying, Job, Kill, SharedClock, Step
+from tests.faults.killsweep_messages import Answer, Books, Dying, Job, Kill, Step
+from tests.faults.killsweep_zygote import Zygote
 
 DELIVERED_AGAIN = 60.0
 """Seconds until a queue delivers a message again whose process died: its visibility timeout."""
@@ -59,63 +53,6 @@ class Life:
     signals: Callable[["Street"], tuple[Signal, ...]]
     events: tuple[Event, ...]
     rests: bool = False
-
-
-class Zygote:
-    """The process that forks workers, and the channel to whichever of them lives."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        path = folder / f"{name}.clock"
-        self.clock = SharedClock(path, T0)
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "tests.faults.killsweep_child", str(theirs.fileno()), str(path)]
-        self._process = subprocess.Popen(
-            [*command, str(authority().path)],
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            # A library's threads would make it unsafe to fork; the emulator takes any key.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **_AWS},
-        )
-        theirs.close()
-        self._channel = Channel(ours.detach())
-
-    def begin(self, job: Job) -> None:
-        """Fork a worker; there is none now."""
-        self._channel.send(job)
-
-    def take(self, step: Step) -> Answer | Dying:
-        """Let the worker take a step; Dying if it did not survive that."""
-        self._channel.send(step)
-        answer = self._channel.recv()
-        if isinstance(answer, Dying):
-            death = self._channel.recv()
-            assert death == Death(-9), f"the process was to be killed, and ended so: {death}"
-        assert not isinstance(answer, Death), f"the process ended by itself: {answer}"
-        return answer  # type: ignore[no-any-return]
-
-    def end(self) -> None:
-        """Let the worker end in peace."""
-        self._channel.send(None)
-        assert self._channel.recv() == Death(0)
-
-    def close(self) -> None:
-        """End the program, with its worker if there is one."""
-        self._channel.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        self._process.kill()
-        self._process.wait()
-
-
-_AWS = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "NO_PROXY": "127.0.0.1,localhost",
-    "no_proxy": "127.0.0.1,localhost",
-}
 
 
 def _crash(made: "Street") -> None:
@@ -163,14 +100,9 @@ class Street:
         """Go through all events; then let everything settle, and leave at prices that nobody holds on to."""
         self._through(self.life.events)
         self._settling = True
-        self._through(
-            [Event(30.0 * number, "tick") for number in range(1, TICKS_AFTER_DEATH + 1)][: self._ticks]
-        )
+        if self.died_at:
+            self._through([Event(30.0 * number, "tick") for number in range(1, TICKS_AFTER_DEATH + 1)])
         self._through((Event(30, "tick", _crash), Event(60, "tick"), Event(90, "tick")))
-
-    @property
-    def _ticks(self) -> int:
-        return TICKS_AFTER_DEATH if self.died_at else 0
 
     def _through(self, events: Sequence[Event]) -> None:
         """Let events happen from now on, each step delivered again where its process died or failed."""
@@ -233,7 +165,7 @@ class Street:
             self._first = False
             self.take("set_up")
 
-    # What scenarios and checks ask
+    # What lives and checks ask
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -17,8 +17,9 @@ from chalicelib.local.resources import create_resources
 from chalicelib.settings import Settings
 from tests.fakes.certificates import authority
 from tests.faults.checks import four_checks
-from tests.faults.killsweep import Life, Street, Zygote, street
+from tests.faults.killsweep import Life, Street, street
 from tests.faults.killsweep_messages import Kill, Moment
+from tests.faults.killsweep_zygote import Zygote
 
 REGION = "us-east-1"
 MOST_FAILURES = 10

@@ -41,12 +41,21 @@ def _binance(**own: Any) -> Words:
     )
 
 
-def _pionex(code: str) -> dict[str, Any]:
-    return {"result": False, "code": code, "message": "", "timestamp": 1}
-
-
-def _orangex(code: int) -> dict[str, Any]:
-    return {"id": "1", "jsonrpc": "2.0", "error": {"code": code, "message": ""}}
+def _pionex_words(**own: Any) -> Words:
+    return Words(
+        duplicate=(
+            400,
+            {"result": False, "code": "TRADE_REPEAT_CLIENT_ORDER_ID", "message": "x", "timestamp": 1},
+        ),
+        insufficient=(
+            400,
+            {"result": False, "code": "TRADE_NOT_ENOUGH_MONEY", "message": "x", "timestamp": 1},
+        ),
+        unclear=((500, {"result": False, "code": "INTERNAL", "message": "x", "timestamp": 1}), *_UNAVAILABLE),
+        inside_200=(200, {"result": False, "code": "SOMETHING_NEW", "message": "x", "timestamp": 1}),
+        lookups=("order_by_client_id", "open_orders", "closed_orders", "trades", "order"),
+        **own,
+    )
 
 
 WORDS: Mapping[tuple[str, str], Words] = {
@@ -75,20 +84,8 @@ WORDS: Mapping[tuple[str, str], Words] = {
         unclear=((200, {"code": 100500, "msg": "internal error", "data": {}}), *_UNAVAILABLE),
         inside_200=(200, {"code": 109500, "msg": "system busy", "data": {}}),
     ),
-    ("pionex", "swap"): Words(
-        duplicate=(
-            400,
-            {"result": False, "code": "TRADE_REPEAT_CLIENT_ORDER_ID", "message": "x", "timestamp": 1},
-        ),
-        insufficient=(
-            400,
-            {"result": False, "code": "TRADE_NOT_ENOUGH_MONEY", "message": "x", "timestamp": 1},
-        ),
-        unclear=((500, {"result": False, "code": "INTERNAL", "message": "x", "timestamp": 1}), *_UNAVAILABLE),
-        inside_200=(200, {"result": False, "code": "SOMETHING_NEW", "message": "x", "timestamp": 1}),
-        lookups=("order_by_client_id", "open_orders", "closed_orders", "trades", "order"),
-        balance=("account", "balance"),
-    ),
+    ("pionex", "swap"): _pionex_words(balance=("account", "balance")),
+    ("pionex", "spot"): _pionex_words(positions="balance", balance=("balance",)),
     ("orangex", "swap"): Words(
         insufficient=(200, {"id": "1", "jsonrpc": "2.0", "error": {"code": 5004, "message": "insufficient"}}),
         unclear=(
