@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
+from unittest.mock import patch
 
 from botocore.session import get_session
 from moto import mock_aws
+from moto.dynamodb.responses import DynamoHandler
 
 from chalicelib.domain.paper import PaperLedger
 from chalicelib.flows.world import ConnectionStore, EngineStore, ObjectStore, RecordStore
@@ -59,7 +62,7 @@ def in_memory() -> Stores:
 @contextmanager
 def emulated() -> Iterator[Stores]:
     """Run the real stores on moto inside this process."""
-    with mock_aws():
+    with mock_aws(), _one_at_a_time():
         calls: Counter[str] = Counter()
         clients = {}
         for name in ("dynamodb", "s3", "sqs", "kinesis"):
@@ -77,6 +80,19 @@ def emulated() -> Iterator[Stores]:
             calls,
             clients,
         )
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let moto carry out one request after the other: it looks and then writes, without a lock between."""
+    lock, act = Lock(), DynamoHandler.call_action
+
+    def locked(self: DynamoHandler) -> Any:
+        with lock:
+            return act(self)
+
+    with patch.object(DynamoHandler, "call_action", locked):
+        yield
 
 
 def _counting(service: str, calls: Counter[str]) -> Any:
