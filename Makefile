@@ -12,7 +12,7 @@ TOOLS := build/tools
 STAGE ?= dev
 
 .PHONY: install run test test-acceptance check bench-peers bench-usage bench-startup clean \
-	policies package vendor test-package test-deployed test-infra-security infra deploy
+	policies package vendor test-package test-deployed test-faults test-infra-security infra deploy
 
 install: $(STAMP)
 
@@ -36,6 +36,12 @@ test: check
 # The long replays on recorded candles: some six minutes.
 test-acceptance: $(STAMP)
 	$(BIN)/python -m pytest -m acceptance tests/acceptance
+
+# Every fault of docs/faults.md on every exchange, killed processes among them; writes that page.
+test-faults: $(STAMP)
+	rm -f build/faults/results.jsonl
+	@failed=0; $(BIN)/python -m pytest -m "faults or not faults" tests/faults || failed=$$?; \
+	$(BIN)/python -m tests.faults.table || failed=$$?; exit $$failed
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,10 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import RLock
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from chalicelib.errors import CtsError
+from chalicelib.exchanges.counted import Counted
 from chalicelib.flows.world import World
 from chalicelib.messaging.telemetry import EmbeddedMetrics, Tracing
 from chalicelib.settings import Settings, from_environment
@@ -264,36 +263,7 @@ class _Parts:
         else:
             accounts: Accounts = self.get("accounts")
             made = accounts.venue(connection)
-        return cast("Venue", _Counted(made, self._metrics, self._on_exchange_call))
-
-
-class _Counted:
-    """Passes every call on, counts and times it: calls cost an exchange's rate limit and our time."""
-
-    def __init__(self, target: Any, metrics: Metrics, on_call: Callable[[str], None] | None) -> None:
-        self._target = target
-        self._metrics = metrics
-        self._on_call = on_call
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._target, name)
-        if not callable(method):
-            return method
-
-        def called(*arguments: Any, **parameters: Any) -> Any:
-            if self._on_call:
-                self._on_call(name)
-            started = perf_counter()
-            try:
-                return method(*arguments, **parameters)
-            except CtsError:
-                self._metrics.count("exchange_errors", call=name)
-                raise
-            finally:
-                self._metrics.count("exchange_calls", call=name)
-                self._metrics.duration("exchange_ms", (perf_counter() - started) * 1000)
-
-        return called
+        return cast("Venue", Counted(made, self._metrics, self._on_exchange_call))
 
 
 def _counted_feeds(
@@ -301,7 +271,7 @@ def _counted_feeds(
 ) -> Callable[[str], MarketFeed]:
     @lru_cache
     def counted(exchange: str) -> MarketFeed:
-        return cast("MarketFeed", _Counted(feed(exchange), metrics, on_call))
+        return cast("MarketFeed", Counted(feed(exchange), metrics, on_call))
 
     return counted
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from chalicelib.domain.market import MarketType
-from chalicelib.domain.order import TERMINAL, Fill, OrderState, OrderType, Side, VenueOrder
+from chalicelib.domain.order import TERMINAL, Fill, Order, OrderState, OrderType, Side, VenueOrder
 from chalicelib.domain.stored import Stored
 
 ZERO = Decimal(0)
@@ -103,6 +103,29 @@ class PaperLedger(Protocol):
 
     def delete(self, tenant: str, connection_id: str) -> None:
         """Remove the account and its orders; nothing happens if there are none."""
+
+
+def paper_order(order: Order, now: float) -> PaperOrder:
+    """Return an order of ours as the exchange accepts it, not stored yet."""
+    return PaperOrder(
+        client_order_id=order.client_order_id,
+        connection_id=order.connection_id,
+        venue_order_id="",
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        quantity=order.quantity,
+        price=order.price,
+        reduce_only=order.reduce_only,
+        state=OrderState.ACCEPTED,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def next_revision(order: PaperOrder) -> PaperOrder:
+    """Return the order as the ledger stored it."""
+    return replace(order, revision=order.revision + 1)
 
 
 def venue_order(order: PaperOrder) -> VenueOrder:

@@ -8,7 +8,7 @@ nothing, and its ids count up in the account, so a repeated step repeats them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -17,8 +17,15 @@ from chalicelib.domain.connection import Connection
 from chalicelib.domain.market import Market, Ticker, split_symbol
 from chalicelib.domain.matching import ONE, Booked, cancel, match, place
 from chalicelib.domain.matching_checks import Refusal
-from chalicelib.domain.order import TERMINAL, Order, OrderState, VenueOrder
-from chalicelib.domain.paper import PaperAccount, PaperLedger, PaperOrder, venue_order
+from chalicelib.domain.order import TERMINAL, Order, VenueOrder
+from chalicelib.domain.paper import (
+    PaperAccount,
+    PaperLedger,
+    PaperOrder,
+    next_revision,
+    paper_order,
+    venue_order,
+)
 from chalicelib.domain.venue import Balance, VenuePosition, VenueTrade
 from chalicelib.errors import (
     AlreadyExists,
@@ -91,7 +98,7 @@ class PaperVenue(PlainAccount):
             raise VenueRejected("the paper exchange holds no stop orders", "NOT_SUPPORTED")
 
         def step(account: PaperAccount) -> Booked:
-            wish = _paper_order(order, now)
+            wish = paper_order(order, now)
             prices = self._prices(account, order.symbol, now)
             outcome = place(
                 account, wish, market, prices, self._connection.paper, self._resting(account), now, share
@@ -234,7 +241,7 @@ class PaperVenue(PlainAccount):
         except Retryable as error:
             self._account = None
             raise VenueUnknown(f"the paper ledger did not answer: {error}") from error
-        stored = tuple(_next_revision(order) for order in booked.orders)
+        stored = tuple(next_revision(order) for order in booked.orders)
         self._orders.update({order.client_order_id: order for order in stored})
         return Booked(self._account, stored)
 
@@ -292,25 +299,3 @@ class PaperVenue(PlainAccount):
     def _grid(self, time: float) -> int:
         timeframe = self._connection.timeframe_seconds
         return int(time) // timeframe * timeframe
-
-
-def _paper_order(order: Order, now: float) -> PaperOrder:
-    return PaperOrder(
-        client_order_id=order.client_order_id,
-        connection_id=order.connection_id,
-        venue_order_id="",
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        price=order.price,
-        reduce_only=order.reduce_only,
-        state=OrderState.ACCEPTED,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _next_revision(order: PaperOrder) -> PaperOrder:
-    """Return the order as the ledger stored it."""
-    return replace(order, revision=order.revision + 1)

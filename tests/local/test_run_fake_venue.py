@@ -48,13 +48,13 @@ def a_run(directory: Path, exchange: str, *options: str) -> Run:
 
 
 def wait_for_trade(run: Run, process: subprocess.Popen[str], legs: set[str]) -> None:
-    """Wait until the books have an order of each of these legs that the exchange has taken."""
+    """Wait until the books have an order of each of these legs as the exchange has it."""
     run.wait_until_serving(process)
     deadline = time.monotonic() + TRADE_SECONDS
     while time.monotonic() < deadline:
         _, answer = run.ask("GET", "/orders")
         orders = answer["data"]["items"]
-        if legs <= {order["leg"] for order in orders if order["state"] in ("ACCEPTED", "FILLED")}:
+        if legs <= {order["leg"] for order in orders if order["state"] == SETTLED[order["leg"]]}:
             return
         assert process.poll() is None
         time.sleep(0.5)
@@ -97,6 +97,9 @@ def complaints(run: Run) -> list[str]:
 
 
 Ended = dict[str, tuple[Run, str, float]]
+
+SETTLED = {"entry": "FILLED", "protection": "ACCEPTED", "exit": "FILLED"}
+"""How orders stand once the exchange has told of their trades: with some that is a tick after the receipt."""
 
 CREATE = {"binance": "futures_create_order", "pionex": "create_order"}
 LEGS = {"binance": {"entry", "protection"}, "pionex": {"entry"}}
