@@ -56,7 +56,8 @@ RATE_LIMITS: Mapping[str, RateLimits] = {
     "binance": RateLimits((Limit(1, 10, "requests"), Limit(_MINUTE, 2000, "weight"))),
     # An address that was too fast gets a 403 for ten minutes.
     "bybit": RateLimits((Limit(1, 8, "requests"),), ban=600.0),
-    "bingx": RateLimits((Limit(1, 8, "requests"),)),
+    # Each route has a limit of its own as well; as weights they are ten in a second together.
+    "bingx": RateLimits((Limit(1, 8, "requests"), Limit(1, 10, "weight"))),
     # Weights: more than ten in a second shut a key out for a minute, and a call may weigh five.
     "pionex": RateLimits((Limit(1, 8, "weight"),)),
     "orangex": RateLimits((Limit(1, 5, "requests"),)),

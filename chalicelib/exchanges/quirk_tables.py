@@ -223,6 +223,21 @@ BINGX = Quirks(
     options={"recvWindow": 5_000},
     own_clock=True,
     testnet=True,
+    # Ten, five and two requests a second are what the routes have: 1, 2 and 5 of ten units.
+    weights={
+        "swap POST positionSide/dual": 5,
+        "swap POST trade/marginType": 5,
+        "swap POST trade/leverage": 2,
+        "swap DELETE trade/order": 2,
+        "swap GET trade/order": 2,
+        "swap GET trade/openOrders": 2,
+        "swap GET trade/allOrders": 2,
+        "swap GET trade/fillHistory": 2,
+        "swap GET trade/allFillOrders": 2,
+        "swap GET user/balance": 2,
+        "swap GET user/positions": 2,
+        "swap GET user/income": 2,
+    },
 )
 
 PIONEX = Quirks(

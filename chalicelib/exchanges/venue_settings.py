@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.exchanges.translate import NotModified
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from chalicelib.domain.venue import MarginMode, PositionMode
     from chalicelib.exchanges.client import PrivateClient
     from chalicelib.exchanges.quirk_types import Quirks
+
+
+_lock = Lock()
 
 
 def configure(
@@ -47,8 +51,10 @@ def _set(
     value: Any,
     call: Callable[[Any], Any],
 ) -> None:
-    if done.get(name) == value:
-        return
-    with suppress(NotModified):
-        client.ask("configure", call)
-    done[name] = value
+    # One at a time: parallel entries on a fresh account would each set the account's own modes.
+    with _lock:
+        if done.get(name) == value:
+            return
+        with suppress(NotModified):
+            client.ask("configure", call)
+        done[name] = value

@@ -85,9 +85,13 @@ def timed_out_and_not_placed(floor: Floor, words: Words, how: str) -> str:
     return DEAD
 
 
-@scenario(3, "as 1, filled and gone from open orders when it is looked up, seen late")
-def filled_and_gone(floor: Floor, words: Words, _: str) -> str:
-    floor.fake.exchange.hidden_reads = 1
+@scenario(3, "as 1, filled and gone from open orders when it is looked up, seen late", ("a read", "40 s"))
+def filled_and_gone(floor: Floor, words: Words, late: str) -> str:
+    if late == "40 s":
+        # One round of look-ups finds nothing: that proves no absence yet.
+        floor.fake.exchange.visibility_delay = 40
+    else:
+        floor.fake.exchange.hidden_reads = 1
     ambiguous(floor, words, faults.reset_after())
     assert created(floor, words) == 1
     return "found among what has ended, " + ADOPTED
