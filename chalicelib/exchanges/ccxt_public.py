@@ -42,6 +42,10 @@ take two requests, the other one eight times as heavy. The middle stands in for 
 LIGHT_PAGE, FULL_PAGE = 99, 1000
 """Candles per request: up to 99 cost the least weight, a first fetch takes all that one request can give."""
 
+FETCH_SECONDS = 30.0
+"""What is not begun by then waits for the next fetch, the symbols named last: a tick has less than a minute,
+and Pionex allows a request a second."""
+
 _log = logging.getLogger("cts.exchanges")
 _THREADS = 4
 MARKET_TYPES: tuple[MarketType, ...] = ("spot", "swap")
@@ -103,8 +107,8 @@ class PublicFeed:
         """Fetch the candles that open at or after `since` and are closed at `now`; gaps stay NaN.
 
         A symbol that is not traded here has gaps only: many connections share a fetch, and what one of them
-        misspelt, or what was delisted, must not stop the others. Raises Retryable if any other cannot be
-        read: half a fetch would look like a gap.
+        misspelt, or what was delisted, must not stop the others. So has one whose turn did not come within
+        `FETCH_SECONDS`: its last candle stays old. Raises Retryable if any other cannot be read.
         """
         from chalicelib.domain.candles import empty_candles
 
@@ -114,8 +118,13 @@ class PublicFeed:
         if not candles.bars or not symbols:
             return candles
         traded = self._traded(symbols)
+        until = self._clock() + FETCH_SECONDS
+
+        def history(symbol: str) -> list[list[float]]:
+            return self._history(symbol, timeframe, start, end) if self._clock() < until else []
+
         with ThreadPoolExecutor(_THREADS) as pool:
-            pages = pool.map(lambda symbol: self._history(symbol, timeframe, start, end), traded)
+            pages = pool.map(history, traded)
             for symbol, rows in zip(traded, pages, strict=True):
                 lay(candles, candles.symbols.index(symbol), rows)
         return candles

@@ -10,6 +10,9 @@ from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.flows.tick import Saved, Turn, run_tick
 from chalicelib.flows.world import MarketFeed, World
 
+SLOW = 25.0
+"""Seconds of a fetch from which on a feed may have left symbols out."""
+
 
 def market_tick(world: World, tick: Tick) -> Skip | None:
     """Run one market tick: at most one load and one save of the candle object."""
@@ -26,18 +29,20 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     known = select(known, tuple(s for s in known.symbols if s in set(tick.symbols)))
     fetched = _fetch(world.feed(exchange), known, tick.symbols, seconds, newest, turn.now)
     if fetched is None:
-        return _up_to_date(turn, tick, known)
+        return _up_to_date(turn, tick, known, newest)
+    # A fetch that took so long was cut short: what it did not come to has its turn at the next tick.
+    most = newest - seconds if world.now() - turn.now >= SLOW else newest
     merged = merge(known, fetched)
     world.objects.save_candles(exchange, merged)
     world.metrics.count("candles", int((last_close_time(merged) == newest).sum()))
-    return _up_to_date(turn, tick, merged)
+    return _up_to_date(turn, tick, merged, most)
 
 
-def _up_to_date(turn: Turn, tick: Tick, candles: Candles) -> Saved:
-    """Tell the heartbeat up to when all symbols have their candles: until the next close nothing is due."""
+def _up_to_date(turn: Turn, tick: Tick, candles: Candles, most: int) -> Saved:
+    """Tell the heartbeat up to when, and `most`, all symbols have their candles: then nothing is due."""
     closes = last_close_time(candles)
     # A symbol without any candle is not traded there: it must not keep the others' ticks coming.
-    until = int(min(closes[closes > 0], default=0))
+    until = min(int(min(closes[closes > 0], default=0)), most)
     engine = replace(turn.engine, last_candle=until, settings=feed_settings(tick.symbols))
     if engine == turn.engine:
         return Saved(turn.engine)
@@ -50,7 +55,7 @@ def _fetch(
     """Fetch what is missing: the whole window for new symbols, else what closed since the last candle."""
     closed = dict(zip(known.symbols, last_close_time(known), strict=True))
     new = tuple(symbol for symbol in symbols if not closed.get(symbol))
-    behind = tuple(symbol for symbol in symbols if closed.get(symbol) and closed[symbol] < newest)
+    behind = tuple(sorted((s for s in symbols if 0 < closed.get(s, 0) < newest), key=lambda s: closed[s]))
     window = newest - KEPT_BARS * seconds
     fetched = None
     if new:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from chalicelib.errors import Retryable, UsageError
-from chalicelib.exchanges.ccxt_public import PublicFeed, load_exchange_class, reachable
+from chalicelib.exchanges import ccxt_public
+from chalicelib.exchanges.ccxt_public import FETCH_SECONDS, PublicFeed, load_exchange_class, reachable
 from chalicelib.exchanges.pace import PAUSE_AFTER_LIMIT, Pace
 from tests.exchanges.binance_loopback import Binance, detour, kline, served
 
@@ -235,3 +236,19 @@ def test_a_name_that_does_not_resolve_is_given_up_in_time(monkeypatch):
     began = time.monotonic()
     assert not reachable("binance", 0.3)
     assert time.monotonic() - began < 1
+
+
+def test_a_fetch_ends_in_time_and_leaves_the_rest_for_the_next_one(feed, binance, clock, monkeypatch):
+    feed.markets(SYMBOLS)
+    monkeypatch.setattr(ccxt_public, "_THREADS", 1)
+    ask = feed._call
+
+    def slow(method, *arguments):
+        clock.now += FETCH_SECONDS
+        return ask(method, *arguments)
+
+    monkeypatch.setattr(feed, "_call", slow)
+    candles = feed.closed_candles(SYMBOLS, STEP, CLOSED - 10 * STEP, NOW)
+    assert np.isfinite(candles.close[0]).all()
+    assert np.isnan(candles.close[1]).all()
+    assert len(binance.klines_asked()) == 1

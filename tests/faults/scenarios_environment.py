@@ -223,10 +223,7 @@ def odd_candles(floor: Floor, words: Words, what: str) -> str:
     exchange, gap = floor.fake.exchange, start + 2 * BAR
     if what == "gap":
         exchange.hand.missing.add((floor.symbol, gap))
-    if what == "duplicate":
-        candles, latest = exchange.candles, exchange.latest_candles
-        exchange.candles = lambda *wanted: _twice(candles(*wanted))  # type: ignore[method-assign]
-        exchange.latest_candles = lambda *wanted: _twice(latest(*wanted))  # type: ignore[method-assign]
+    _told_otherwise(exchange, what)
     seen = _candles(floor, start)
     now_open = int(floor.now) // BAR * BAR
     assert seen.bars == (now_open - start) // BAR, "an unclosed candle came through"
@@ -241,6 +238,17 @@ def odd_candles(floor: Floor, words: Words, what: str) -> str:
         "duplicate": "counted once",
         "unclosed": "left out until it is closed",
     }[what]
+
+
+def _told_otherwise(exchange: Any, what: str) -> None:
+    """Let the exchange tell each candle twice, or one more than it was asked for: the one that is open."""
+    candles, latest = exchange.candles, exchange.latest_candles
+    if what == "duplicate":
+        exchange.candles = lambda *wanted: _twice(candles(*wanted))
+        exchange.latest_candles = lambda *wanted: _twice(latest(*wanted))
+    if what == "unclosed":
+        exchange.candles = lambda name, step, start, limit: candles(name, step, start, limit + 1)
+        exchange.latest_candles = lambda name, step, end, limit: latest(name, step, end + step, limit + 1)
 
 
 def _candles(floor: Floor, start: int) -> Candles:

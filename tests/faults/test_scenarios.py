@@ -28,7 +28,7 @@ def _parameters() -> Iterator[ParameterSet]:
         yield pytest.param(*case, id=identity, marks=() if ordinary else pytest.mark.faults)
 
 
-@pytest.mark.parametrize(("one", "exchange", "market_type", "variant"), _parameters())
+@pytest.mark.parametrize(("one", "exchange", "market_type", "variant"), list(_parameters()))
 def test_scenario(one: Scenario, exchange: str, market_type: str, variant: str) -> None:
     with floor(exchange, market_type) as made:  # type: ignore[arg-type]
         outcome = one.play(made, words_of(exchange, market_type), variant)

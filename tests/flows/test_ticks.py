@@ -16,7 +16,7 @@ from chalicelib.errors import Retryable
 from chalicelib.flows.health_tick import health_tick
 from chalicelib.flows.heartbeat import heartbeat
 from chalicelib.flows.indication_tick import indication_tick
-from chalicelib.flows.market_tick import market_tick
+from chalicelib.flows.market_tick import SLOW, market_tick
 from chalicelib.flows.realtime_tick import realtime_tick
 from chalicelib.flows.strategy_tick import strategy_tick
 from chalicelib.flows.tick import LEASE_SECONDS
@@ -252,6 +252,30 @@ def test_the_market_tick_backfills_a_new_symbol_and_asks_only_for_what_is_missin
     desk.now += 10
     market_tick(desk.world(), Tick("market", FEED, START + 310, SYMBOLS))
     assert len(asked) == 3, "no candle has closed since: the exchange is left alone"
+
+
+def test_a_fetch_that_was_cut_short_keeps_the_ticks_coming(recorded: Any) -> None:
+    desk = Replay().use(recorded)
+    real = desk.feed.closed_candles
+
+    def slow(symbols: Any, timeframe: int, since: int, now: float) -> Any:
+        desk.now += SLOW + 5
+        return real(symbols[:1], timeframe, since, now)
+
+    desk.feed.closed_candles = slow  # type: ignore[method-assign]
+    market_tick(desk.world(), Tick("market", FEED, START, SYMBOLS))
+    engine = desk.engines.get(FEED)
+    assert engine is not None
+    assert engine.last_candle < START
+    desk.feed.closed_candles = real  # type: ignore[method-assign]
+    desk.now += 30
+    market_tick(desk.world(), Tick("market", FEED, START + 60, SYMBOLS))
+    engine = desk.engines.get(FEED)
+    assert engine is not None
+    assert engine.last_candle == START
+    stored = desk.objects.load_candles("binance", 300)
+    assert stored is not None
+    assert set(stored.symbols) == set(SYMBOLS)
 
 
 def test_the_heartbeat_plans_each_tick_once_and_settles_the_stuck(recorded: Any) -> None:
