@@ -27,15 +27,16 @@ $(STAMP): $(REQUIREMENTS)
 run: $(STAMP)
 	$(BIN)/cts run $(ARGS)
 
+# A worker per processor; the tests of a file share one, and with it what they build once.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; \
 	then $(MAKE) package test-package; \
 	else echo "The package is not built: it needs Python 3.12 or newer, the runtime of the functions."; fi
 
 # The long replays on recorded candles: some six minutes.
 test-acceptance: $(STAMP)
-	$(BIN)/python -m pytest -m acceptance tests/acceptance
+	$(BIN)/python -m pytest -m acceptance tests/acceptance tests/local/test_run_fake_venue.py
 
 # Every fault of docs/faults.md on every exchange, killed processes among them; writes that page.
 test-faults: $(STAMP)

@@ -10,7 +10,7 @@ from chalicelib.domain.stored import sparse
 Mode = Literal["paper", "testnet", "live"]
 LadderProfile = Literal["source", "prudent"]
 SizingMethod = Literal["fixed_fraction", "volatility_target", "kelly"]
-ExternalOrders = Literal["show", "adopt", "cancel"]
+ExternalOrders = Literal["show", "cancel"]
 ExternalPositions = Literal["show", "adopt"]
 
 

@@ -222,7 +222,7 @@ class PublicFeed:
         return RULES_SECONDS
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        with translated(self._exchange, self._pace):
+        with translated(self._exchange, self._pace, getattr(method, "__self__", None)):
             return method(*arguments)
 
     def _paced(self, fetch: Callable[..., Any]) -> Callable[..., Any]:

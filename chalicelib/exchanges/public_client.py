@@ -49,8 +49,11 @@ def _json_only(fetch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def translated(exchange: str, pace: Pace | None) -> Iterator[None]:
-    """Turn what ccxt raises into our errors: reading public data again is always safe."""
+def translated(exchange: str, pace: Pace | None, client: Any = None) -> Iterator[None]:
+    """Turn what ccxt raises into our errors: reading public data again is always safe.
+
+    After a limit was reached `pace` holds for as long as the last answer to `client` says.
+    """
     errors = ccxt_errors()
     try:
         yield
@@ -58,8 +61,15 @@ def translated(exchange: str, pace: Pace | None) -> Iterator[None]:
         raise UsageError(f"{exchange} does not know the symbol: {error}") from error
     except (errors.RateLimitExceeded, errors.DDoSProtection) as error:
         if pace:
-            pace.hold()
+            pace.hold(_told_pause(client))
         raise Retryable(f"{exchange}: the rate limit is reached: {error}") from error
     # A body that is not what was asked for (HTML, null) makes ccxt's parsers fail with Python's own errors.
     except (errors.BaseError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise Retryable(f"{exchange} did not answer as it should: {type(error).__name__}: {error}") from error
+
+
+def _told_pause(client: Any) -> float | None:
+    """Return the seconds in the header Retry-After of the client's last answer; None without one."""
+    headers = getattr(client, "last_response_headers", None) or {}
+    stated = next((str(text) for name, text in headers.items() if name.lower() == "retry-after"), "")
+    return float(stated) if stated.replace(".", "", 1).isdigit() else None

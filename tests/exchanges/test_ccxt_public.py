@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from chalicelib.errors import Retryable, UsageError
 from chalicelib.exchanges import ccxt_public
+from chalicelib.exchanges.ccxt_loader import ccxt_errors
 from chalicelib.exchanges.ccxt_public import FETCH_SECONDS, PublicFeed, load_exchange_class, reachable
 from chalicelib.exchanges.pace import PAUSE_AFTER_LIMIT, Pace
 from tests.exchanges.binance_loopback import Binance, detour, kline, served
@@ -172,6 +174,25 @@ def test_after_a_rate_limit_nothing_is_asked_for_a_while(feed, binance, clock, s
     assert len(binance.requests) == asked
     clock.now += 1
     assert feed.tickers(SYMBOLS, NOW)
+
+
+def test_a_ban_lasts_as_long_as_the_exchange_says(feed, binance, clock, monkeypatch):
+    feed.markets(SYMBOLS)
+    client = feed.rules_client("spot")
+    refused = ccxt_errors().DDoSProtection("418")
+
+    def banned(*_):
+        client.last_response_headers = {"Retry-After": "120"}
+        raise refused
+
+    monkeypatch.setattr(client, "fetch_tickers", types.MethodType(banned, client))
+    with pytest.raises(Retryable):
+        feed.tickers(SYMBOLS, NOW)
+    clock.now += 119
+    with pytest.raises(Retryable, match="no request for another 1 s"):
+        feed.closed_candles(SYMBOLS, STEP, CLOSED - STEP, NOW)
+    clock.now += 1
+    feed.closed_candles(SYMBOLS, STEP, CLOSED - STEP, NOW)
 
 
 def test_requests_are_spaced(clock):
