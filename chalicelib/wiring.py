@@ -11,8 +11,8 @@ from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
-from chalicelib.exchanges.counted import Counted
 from chalicelib.flows.world import World
+from chalicelib.messaging.counted import Counted
 from chalicelib.messaging.telemetry import EmbeddedMetrics, Tracing
 from chalicelib.settings import Settings, from_environment
 

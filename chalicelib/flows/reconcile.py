@@ -14,7 +14,7 @@ from chalicelib.domain.order import TERMINAL, UNPROVEN, Order, OrderState, Venue
 from chalicelib.domain.position import Position
 from chalicelib.domain.venue import VenuePosition
 from chalicelib.errors import VenueError
-from chalicelib.flows import external, external_positions, orders
+from chalicelib.flows import external, orders
 from chalicelib.flows.world import Venue, World
 
 LEAST_MISSES = 2
@@ -106,6 +106,9 @@ def reconcile(
         else:
             desk.kept.append(order)
     if thorough:
+        # Starts only: no tick has to load it.
+        from chalicelib.flows import external_positions
+
         books = tuple(desk.positions.values())
         for position in external_positions.found(world, venue, connection, books, now):
             by_id[position.position_id] = position

@@ -1,5 +1,6 @@
 """Fifty engines on one API key: never above its limit, never far below, one pause for all, few writes."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,7 @@ from chalicelib.exchanges.gate import FRESH, RATE_LIMITS, SharedGate
 from chalicelib.stores.limits import DynamoLimitStore
 from chalicelib.stores.memory_limits import MemoryLimitStore
 from tests.exchanges.gates import T0, Fleet
-from tests.stores.conftest import aws, aws_stores  # noqa: F401
-from tests.stores.worlds import Stores
+from tests.stores.worlds import Stores, emulated
 
 ENGINES = 50
 SECONDS = 90.0
@@ -114,7 +114,16 @@ def test_an_exchange_that_fails_is_left_alone_and_probed_by_one() -> None:
     assert fleet.per_second(120, 150) >= 0.9 * 10
 
 
-def test_fewer_engines_over_an_emulated_dynamodb(aws: Stores) -> None:  # noqa: F811
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with emulated() as stores:
+        yield stores
+
+
+def test_fewer_engines_over_an_emulated_dynamodb(aws: Stores) -> None:
     fleet = Fleet(RATE_LIMITS["binance"], DynamoLimitStore(aws.clients["dynamodb"]))
     fleet.run(12, 15.0)
     print(fleet.told())
