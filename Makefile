@@ -6,7 +6,8 @@ PYTHON ?= $(shell for candidate in python3.12 "$$HOME"/.pyenv/versions/3.12*/bin
 	then echo "$$candidate"; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
-REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt pyproject.toml
+REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt \
+	requirements-data.txt pyproject.toml
 
 TOOLS := build/tools
 STAGE ?= dev

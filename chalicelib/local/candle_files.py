@@ -1,28 +1,23 @@
-"""Reads recorded candles from a directory of CSV files, one per symbol and timeframe; called by `cts run`.
+"""Reads recorded candles from a directory of files, one per symbol and timeframe; called by `cts run`.
 
-A file is `BASEQUOTE-timeframe.csv` or `.csv.gz` with the header `timestamp_ms,open,high,low,close,volume`,
-one candle per line, its timestamp the open time in UTC. Files are refused rather than repaired.
+Which files there are is in `chalicelib.local.candles.formats`. Files are refused rather than repaired.
 """
 
-import gzip
-import io
-import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chalicelib.domain.candles import ANCHOR_BLOCK, Candles, Floats, empty_candles
+from chalicelib.domain.candles import ANCHOR_BLOCK, FIELDS, Candles, Floats, empty_candles
 from chalicelib.domain.market import MarketType
 from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import UsageError
-from chalicelib.local.symbols import by_prominence, unified_symbol, unknown_symbol
+from chalicelib.local.candles.formats import find_files, place, read_table, timeframes_of
+from chalicelib.local.candles.tables import as_moment
+from chalicelib.local.symbols import by_prominence, unknown_symbol
 
-HEADER = "timestamp_ms,open,high,low,close,volume"
-COLUMNS = 6
 LONGEST_GAP = 2 * ANCHOR_BLOCK
 """Bars that may be missing in a row: with more, the window of a bar would hold no candle at all."""
 
@@ -33,7 +28,7 @@ class _File:
 
     path: Path
     symbol: str
-    open_time: np.ndarray[tuple[int], np.dtype[np.int64]]
+    open_time: NDArray[np.int64]
     values: Floats
 
 
@@ -82,24 +77,12 @@ def candle_files(directory: Path, timeframe: str, market_type: MarketType = "spo
     """Return the files of a timeframe by unified symbol; UsageError if there is none."""
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory: name one with BASEQUOTE-{timeframe}.csv.gz files")
-    step_suffixes = (f"-{timeframe}.csv.gz", f"-{timeframe}.csv")
-    found: dict[str, Path] = {}
-    for path in sorted(directory.iterdir()):
-        for suffix in step_suffixes:
-            name = path.name.removesuffix(suffix)
-            symbol = unified_symbol(name, market_type) if name != path.name else None
-            if symbol:
-                found[symbol] = path
+    found = find_files(directory, timeframe, market_type)
     if not found:
-        others = sorted({part for path in directory.iterdir() if (part := _timeframe_of(path))})
+        others = [name for name in timeframes_of(directory) if name != timeframe]
         remedy = f"it has {', '.join(others)}" if others else f"expected e.g. BTCUSDT-{timeframe}.csv.gz"
         raise UsageError(f"{directory} has no {timeframe} candles: {remedy}")
     return found
-
-
-def _timeframe_of(path: Path) -> str:
-    name = path.name.removesuffix(".gz")
-    return name.removesuffix(".csv").rpartition("-")[2] if name.endswith(".csv") and "-" in name else ""
 
 
 def _first_usable(
@@ -133,13 +116,16 @@ def _unusable(file: _File, step: int, period: _Period) -> str:
     first, last = int(grid[0]), int(grid[-1]) + step
     start, end = period.inside(first, last)
     if period.end is None and start >= last:
-        return f"{file.path}: no candles from {_iso(start)} on: the file has {_iso(first)} to {_iso(last)}"
+        return (
+            f"{file.path}: no candles from {as_moment(start)} on: "
+            f"the file has {as_moment(first)} to {as_moment(last)}"
+        )
     if start >= end:
-        return f"the period from {_iso(start)} to {_iso(end)} is empty: let it start before it ends"
+        return f"the period from {as_moment(start)} to {as_moment(end)} is empty: let it start before it ends"
     if start >= last or end <= first:
         return (
-            f"{file.path}: no candles between {_iso(start)} and {_iso(end)}: "
-            f"the file has {_iso(first)} to {_iso(last)}"
+            f"{file.path}: no candles between {as_moment(start)} and {as_moment(end)}: "
+            f"the file has {as_moment(first)} to {as_moment(last)}"
         )
     bounds = np.append(grid, max(end, last))
     gap_starts, gap_ends = np.maximum(bounds[:-1] + step, start), np.minimum(bounds[1:], end)
@@ -147,9 +133,9 @@ def _unusable(file: _File, step: int, period: _Period) -> str:
     if not too_long.size:
         return ""
     at = int(too_long[0])
-    hole = f"no candles from {_iso(int(gap_starts[at]))} to {_iso(int(gap_ends[at]))}"
+    hole = f"no candles from {as_moment(int(gap_starts[at]))} to {as_moment(int(gap_ends[at]))}"
     return (
-        f"{file.path}, line {at + 2}: {hole}, "
+        f"{file.path}, {place(file.path, at)}: {hole}, "
         f"more than {LONGEST_GAP} bars: choose another period or leave {file.symbol} out"
     )
 
@@ -160,99 +146,17 @@ def _on_one_grid(files: list[_File], step: int, period: _Period) -> Candles:
     start, end = period.inside(first, last)
     if start < first or end > last:
         raise UsageError(
-            f"the period from {_iso(start)} to {_iso(end)} is outside the data: "
-            f"use --from {_iso(first)} or later and --to {_iso(last)} or earlier"
+            f"the period from {as_moment(start)} to {as_moment(end)} is outside the data: "
+            f"use --from {as_moment(first)} or later and --to {as_moment(last)} or earlier"
         )
     candles = empty_candles(tuple(file.symbol for file in files), step, first, (last - first) // step)
     for row, file in enumerate(files):
         columns = (file.open_time - first) // step
-        for number, field in enumerate(("open", "high", "low", "close", "volume")):
+        for number, field in enumerate(FIELDS):
             getattr(candles, field)[row, columns] = file.values[:, number]
     return candles
 
 
 def _read(path: Path, symbol: str, step: int) -> _File:
-    text = _content(path)
-    header, _, body = text.partition(b"\n")
-    if header.strip().decode(errors="replace") != HEADER:
-        raise UsageError(f"{path}, line 1: the header must be {HEADER}")
-    if not body.strip():
-        raise UsageError(f"{path}: the file has no candles: record some or remove it")
-    try:
-        table = np.loadtxt(io.BytesIO(body), delimiter=",", comments=None, ndmin=2)
-        sound = table.shape[1] == COLUMNS and _sound(table, step)
-    except ValueError:
-        sound = False
-    if not sound:
-        raise UsageError(_first_fault(path, body.decode(errors="replace"), step))
-    return _File(path, symbol, (table[:, 0] // 1000).astype(np.int64), table[:, 1:])
-
-
-def _content(path: Path) -> bytes:
-    try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f"{path} cannot be read ({error}): copy it again") from error
-
-
-def _sound(table: Floats, step: int) -> bool:
-    """Tell whether every row is a candle on the grid, later than the one before."""
-    times, open_, high, low, close, volume = table.T
-    return bool(
-        np.isfinite(table).all()
-        and (low > 0).all()
-        and (volume >= 0).all()
-        and (high >= np.maximum(open_, close)).all()
-        and (low <= np.minimum(open_, close)).all()
-        and (times >= 0).all()
-        and (times % (step * 1000) == 0).all()
-        and (np.diff(times) > 0).all()
-    )
-
-
-def _first_fault(path: Path, body: str, step: int) -> str:
-    """Find the first bad line the slow way and say what is wrong with it."""
-    previous = -1.0
-    for number, line in enumerate(body.split("\n"), start=2):
-        if not line.strip():
-            continue
-        problem, previous = _line_fault(line, previous, step)
-        if problem:
-            return f"{path}, line {number}: {problem}"
-    return f"{path}: the file is not a table of candles: record it again"
-
-
-def _line_fault(line: str, previous: float, step: int) -> tuple[str, float]:
-    """Return what is wrong with a line (empty: nothing), and its timestamp."""
-    fields = line.strip().split(",")
-    if len(fields) != COLUMNS:
-        return f"{len(fields)} values instead of {COLUMNS}: repair or remove the line", previous
-    values: list[float] = []
-    for name, field in zip(HEADER.split(","), fields, strict=True):
-        try:
-            value = float(field)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or value < 0:
-            return f"{name} is {field!r}: it must be a finite number, not negative", previous
-        values.append(value)
-    time, open_, high, low, close, _ = values
-    if not low:
-        return "a price is 0: repair or remove the line", time
-    if high < low:
-        return f"high {high} is below low {low}: repair or remove the line", time
-    for name, value in (("open", open_), ("close", close)):
-        if not low <= value <= high:
-            return f"{name} {value} is outside low {low} to high {high}: repair or remove the line", time
-    if time % (step * 1000):
-        return f"timestamp {fields[0]} is not a multiple of {step} s: is it another timeframe?", time
-    if time == previous:
-        return f"timestamp {fields[0]} is there twice: remove one of the lines", time
-    if time < previous:
-        return f"timestamp {fields[0]} is before the line above: sort the file by time", time
-    return "", time
-
-
-def _iso(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").replace("T00:00:00Z", "")
+    table = read_table(path, step)
+    return _File(path, symbol, table.open_time, table.values)

@@ -11,7 +11,8 @@ import pytest
 
 from chalicelib.domain.candles import ANCHOR_BLOCK
 from chalicelib.errors import UsageError
-from chalicelib.local.candle_files import HEADER, LONGEST_GAP, candle_files, read_candles
+from chalicelib.local.candle_files import LONGEST_GAP, candle_files, read_candles
+from chalicelib.local.candles.tables import HEADER
 from tests.shared import shared_path
 
 STEP = 300
@@ -89,9 +90,9 @@ def test_what_surrounds_the_period_is_returned_too(tmp_path):
         ((row(0), row(1) + ",7"), 3, "7 values instead of 6"),
         ((row(0), row(1, close="abc")), 3, "close is 'abc'"),
         ((row(0), row(1, close="")), 3, "close is ''"),
-        ((row(0), row(1, volume="nan")), 3, "volume is 'nan'"),
-        ((row(0), row(1, high="inf")), 3, "high is 'inf'"),
-        ((row(0), row(1, low="-1")), 3, "low is '-1'"),
+        ((row(0), row(1, volume="nan")), 3, "volume is NaN"),
+        ((row(0), row(1, high="inf")), 3, "high is inf"),
+        ((row(0), row(1, low="-1")), 3, "low is -1.0"),
         ((row(0, low="0"),), 2, "a price is 0"),
         ((row(0, high="8", low="9"),), 2, "high 8.0 is below low 9.0"),
         ((row(0), row(1, open_="13")), 3, "open 13.0 is outside"),
