@@ -1,6 +1,6 @@
-"""The registry of strategies: a new one is one file with one function, and one line here."""
+"""The registry of strategies: a shipped one is one file and one line here, a user's is found by its file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
@@ -46,10 +46,41 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 
 
 def strategy_named(name: str) -> Strategy:
-    """Return a strategy; raise Rejected with the known names for an unknown one."""
-    if name not in STRATEGIES:
-        raise Rejected(f"unknown strategy {name!r}: use one of {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]
+    """Return a strategy, shipped or a user's.
+
+    Raises Rejected with the known names for an unknown one, with the remedy for a file that can't be used.
+    """
+    shipped = STRATEGIES.get(name)
+    return shipped if shipped is not None else _of_user(name)
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Return all names, the shipped ones first; users' files are not imported for it."""
+    from chalicelib.domain.strategies import users
+
+    return (*STRATEGIES, *(name for name in users.user_names() if name not in STRATEGIES))
+
+
+def source_digest(names: Iterable[str]) -> str:
+    """Return what changes with the code of those strategies that are users'; "" if all are shipped.
+
+    Names may carry parameters, as labels of signal sources do: "trend(fast=8)".
+    """
+    others = {name.partition("(")[0] for name in names} - set(STRATEGIES)
+    if not others:
+        return ""
+    from chalicelib.domain.strategies import users
+
+    return users.digest(others)
+
+
+def _of_user(name: str) -> Strategy:
+    # Imported here: most engines use shipped strategies alone, and their functions start without it.
+    from chalicelib.domain.strategies import users
+
+    if users.source_of(name) is None:
+        raise Rejected(f"unknown strategy {name!r}: use one of {', '.join(strategy_names())}")
+    return users.load(name)
 
 
 def parameters_of(name: str, values: Mapping[str, Any]) -> Any:
@@ -70,5 +101,5 @@ def parameters_of(name: str, values: Mapping[str, Any]) -> Any:
 def _check_type(name: str, value: Any, default: Any) -> None:
     """Raise Rejected unless a value has the type of its default; a whole number may stand for a float."""
     allowed = (int, float) if isinstance(default, float) else (type(default),)
-    if isinstance(value, bool) or not isinstance(value, allowed):
+    if isinstance(value, bool) is not isinstance(default, bool) or not isinstance(value, allowed):
         raise Rejected(f"{name} must be of type {type(default).__name__}, got {value!r}")

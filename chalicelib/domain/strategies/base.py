@@ -1,7 +1,8 @@
 """What every strategy works with: a window of candles with shared indicators, and the votes it returns."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -31,7 +32,7 @@ class Votes:
 class Window:
     """Filled candles `[symbols, bars]`, where they were really traded, and indicators computed at most once.
 
-    Indicators are shared between strategies and therefore read-only.
+    Both are shared between strategies and therefore read-only.
     """
 
     open: Floats
@@ -49,6 +50,11 @@ class Window:
             _freeze(value)
             self._memory[key] = value
         return cast(Remembered, self._memory[key])
+
+    @property
+    def remembered(self) -> Mapping[Hashable, Any]:
+        """What has been computed so far, by key, each after what it was computed from."""
+        return MappingProxyType(self._memory)
 
     def ema(self, period: int) -> Floats:
         """Return the exponential moving average of the close."""
@@ -144,7 +150,21 @@ def window_of(candles: Candles) -> Window:
     """Return the window of a block of candles; a bar without a candle or without volume was not traded."""
     traded = candles.volume > 0.0
     whole = filled(candles)
-    return Window(whole.open, whole.high, whole.low, whole.close, whole.volume, traded)
+    return Window(
+        _read_only(whole.open),
+        _read_only(whole.high),
+        _read_only(whole.low),
+        _read_only(whole.close),
+        _read_only(whole.volume),
+        traded,
+    )
+
+
+def _read_only(values: Floats) -> Floats:
+    """Return a view that can't be written: the candles behind it are the engine's."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def votes_where(speaks: Mask, score: Floats, confidence: Floats) -> Votes:
