@@ -12,7 +12,7 @@ REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt \
 TOOLS := build/tools
 STAGE ?= dev
 
-.PHONY: install run test test-acceptance check bench-peers bench-usage bench-startup clean \
+.PHONY: install run test test-acceptance check bench-peers bench-backtest bench-usage bench-startup clean \
 	policies package vendor test-package test-deployed test-faults test-infra-security infra deploy
 
 install: $(STAMP)
@@ -98,6 +98,10 @@ deploy: $(STAMP)
 # Measures freqtrade in an environment of its own under .bench; nothing of it enters .venv.
 bench-peers: $(STAMP)
 	$(BIN)/python -m tests.bench.bench_peers
+
+# The whole backtest against freqtrade's, in one run.
+bench-backtest: $(STAMP)
+	$(BIN)/python -m tests.bench.bench_backtest
 
 # Counts again what a run costs, into chalicelib/operations/cost/usage.json: some ten minutes.
 bench-usage: $(STAMP)

@@ -13,9 +13,12 @@ EXIT_USAGE = 2
 
 COMMANDS = (
     "chalicelib.local.options",
+    "chalicelib.backtest.options",
     "chalicelib.operations.cost.command",
     "chalicelib.operations.dlq.command",
     "chalicelib.operations.doctor.command",
+    "chalicelib.operations.download.command",
+    "chalicelib.operations.strategies.command",
     "chalicelib.operations.token",
     "chalicelib.operations.transfer.command",
 )

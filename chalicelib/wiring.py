@@ -104,6 +104,7 @@ def build(settings: Settings, overrides: Overrides) -> World:
         metrics=metrics,
         span=Tracing().span if overrides.span is None else overrides.span,
         shortest_interval=overrides.shortest_interval,
+        in_memory=False,
         warm={},
     )
 

@@ -36,11 +36,14 @@ class Approved:
         return self.approved.order
 
 
-def decide_entry(context: risk.EntryContext, session_id: str) -> Approved | Refused:
+def decide_entry(context: risk.EntryContext, session_id: str, brief: bool = False) -> Approved | Refused:
     """Size an entry signal, judge it by every check, and make its intent.
 
-    Ids depend on connection and signal only, so a repeated decision repeats them.
+    Ids depend on connection and signal only, so a repeated decision repeats them. `brief` leaves out what can
+    only add further reasons to a refusal: its code is the same.
     """
+    if brief and (code := risk.first_refusal(context, risk.BEFORE_SIZE)):
+        return Refused(code)
     size = _size(context)
     sized = replace(context, quantity=size.quantity)
     found = risk.findings(sized)

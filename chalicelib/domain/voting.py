@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chalicelib.domain.candles import ANCHOR_BLOCK, Candles, anchored, between
 from chalicelib.domain.connection import StrategyChoice
-from chalicelib.domain.strategies import STRATEGIES, parameters_of
+from chalicelib.domain.strategies import parameters_of, strategy_named
 from chalicelib.domain.strategies.base import Votes, Window, window_of
 from chalicelib.domain.strategies.combine import ValidatorParameters, combine, crossings, validate
 
@@ -41,7 +41,7 @@ def evaluate(candles: Candles, choices: Mapping[str, StrategyChoice], min_confid
     """Evaluate the chosen strategies on a window of candles (see `candles.anchored`)."""
     window = window_of(candles)
     votes = {
-        name: STRATEGIES[name].vote(window, parameters_of(name, choice.parameters))
+        name: strategy_named(name).vote(window, parameters_of(name, choice.parameters))
         for name, choice in choices.items()
     }
     own = np.stack([crossings(vote, min_confidence, window.traded) for vote in votes.values()])

@@ -114,7 +114,9 @@ def _execute(
         for signal, decided, done in _wave(desk, wave, refused_key):
             outcomes[signal.signal_id] = done.outcome
             refused_key = refused_key or done.refused_key
-            if done.outcome != APPROVED:
+            if world.in_memory and isinstance(decided, Refused):
+                world.metrics.count("signals_refused", reason=done.outcome)
+            elif done.outcome != APPROVED:
                 recorded.append(_recorded(world, signal, decided, done.outcome))
     world.records.put_new(batch.tenant, recorded)
     return outcomes, _after(desk), refused_key
@@ -154,7 +156,7 @@ def _decide(desk: Desk, signal: Signal) -> _Decided:
     if signal.action == "leave":
         return Refused("NOTHING_TO_LEAVE")
     context = context_of(desk, signal)
-    decision = decide_entry(context, desk.turn.engine.session_id)
+    decision = decide_entry(context, desk.turn.engine.session_id, desk.world.in_memory)
     if isinstance(decision, Refused):
         return decision
     reserve(desk, decision)

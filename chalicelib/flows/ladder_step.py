@@ -20,6 +20,7 @@ from chalicelib.domain.ladder.state import (
     from_snapshot,
     to_snapshot,
 )
+from chalicelib.domain.strategies import source_digest
 from chalicelib.domain.voting import VERSION, Evaluation, evaluations
 from chalicelib.flows.tick import Turn
 from chalicelib.flows.world import World
@@ -111,7 +112,8 @@ def _continues(state: LadderState, candles: Candles, oldest: int) -> bool:
 def _ladder(world: World, connection: Connection, key: str) -> Ladder:
     """Return the ladder of a connection's settings, built once per container and settings."""
     choices = dumps(to_plain(connection.strategies), sort_keys=True)
-    decided_by = f"{VERSION}|{choices}|{connection.risk.min_confidence}"
+    code = source_digest(connection.strategies)
+    decided_by = f"{VERSION}{code}|{choices}|{connection.risk.min_confidence}"
     version = sha256(decided_by.encode()).hexdigest()[:16]
     identity = (version, connection.symbols, connection.timeframe, connection.paper, connection.ladder)
     known = world.warm.get(f"{key}/rules")

@@ -86,17 +86,30 @@ def _signals(
         sign = 1 if mirrored.direction == "long" else -1
         proof = (f"profit factor {mirrored.profit_factor:.2f} of its last positions",)
         wish = _Wish(symbol, sign, SOURCE_LADDER, mirrored.set_id, _PROVED, proof)
-        found.append(replace(_signal(turn, tick, connection, candles, wish), exits=mirrored.exits))
+        signal = _signal(turn.now, tick.tick_id, connection, candles, wish)
+        found.append(replace(signal, exits=mirrored.exits))
+    return (*found, *voted(connection, evaluation, turn.now, tick.tick_id, indicated))
+
+
+def voted(
+    connection: Connection,
+    evaluation: Evaluation,
+    now: float,
+    tick_id: str,
+    indicated: IndicationSnapshot | None = None,
+) -> tuple[Signal, ...]:
+    """Return the signals of the joint vote at the last candle of an evaluation."""
+    found: list[Signal] = []
     for row in np.flatnonzero(evaluation.signals[:, -1]).tolist():
         sign = int(evaluation.signals[row, -1])
-        evidence = (*reasons(evaluation, row, sign), *_indications(indicated, candles, row, sign))
+        evidence = (*reasons(evaluation, row, sign), *_indications(indicated, evaluation.candles, row, sign))
         confidence = float(evaluation.combined.confidence[row, -1])
         wish = _Wish(connection.symbols[row], sign, SOURCE_VOTE, "combined", confidence, evidence)
-        found.append(_signal(turn, tick, connection, candles, wish))
+        found.append(_signal(now, tick_id, connection, evaluation.candles, wish))
     return tuple(found)
 
 
-def _signal(turn: Turn, tick: Tick, connection: Connection, candles: Candles, wish: _Wish) -> Signal:
+def _signal(now: float, tick_id: str, connection: Connection, candles: Candles, wish: _Wish) -> Signal:
     direction: Direction = "long" if wish.sign > 0 else "short"
     close = candles.close[connection.symbols.index(wish.symbol), -1]
     candle_time = candles.closed_until
@@ -111,8 +124,8 @@ def _signal(turn: Turn, tick: Tick, connection: Connection, candles: Candles, wi
         confidence=wish.confidence,
         price=Decimal(str(close)),
         candle_time=candle_time,
-        created_at=turn.now,
-        correlation_id=f"{tick.tick_id}/{wish.symbol}",
+        created_at=now,
+        correlation_id=f"{tick_id}/{wish.symbol}",
         exits=connection.exits,
         reasons=wish.reasons,
     )

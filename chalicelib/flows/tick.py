@@ -16,6 +16,10 @@ LEASE_SECONDS = 55.0
 """Shorter than the queues' visibility timeout: a redelivered tick finds the lease of the dead free."""
 
 
+_read: tuple[object, Connection | None] = (None, None)
+"""The settings that were read last and what they say: one assignment, so threads can't see half of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One granted execution: the item as leased, its fence, and the moment all decisions are made for.
@@ -38,7 +42,13 @@ class Turn:
 
     @property
     def connection(self) -> Connection:
-        return from_plain(Connection, self.engine.settings, known_only=False)
+        """The settings of the session, read once for as long as they stay the same object."""
+        global _read
+        settings, connection = _read
+        if settings is not self.engine.settings or connection is None:
+            connection = from_plain(Connection, self.engine.settings, known_only=False)
+            _read = self.engine.settings, connection
+        return connection
 
 
 @dataclass(frozen=True, slots=True)

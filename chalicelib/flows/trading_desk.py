@@ -71,7 +71,7 @@ class Desk:
     @property
     def at_once(self) -> bool:
         """Tell whether calls to the venue may overlap: the paper exchange is one account in one table."""
-        return self.connection.needs_key
+        return self.connection.needs_key and not self.world.in_memory
 
     @property
     def sent_lately(self) -> tuple[int, ...]:
@@ -93,7 +93,7 @@ def read_books(world: World, engine: Engine, kind: str, now: float, batch: Signa
     ]
     if engine.settings:
         calls.append(partial(sizing_evidence, world, turn.connection, symbols))
-    coordinator, known, orders, positions, *evidence = together(calls)
+    coordinator, known, orders, positions, *evidence = together(calls, not world.in_memory)
     status = coordinator.status if coordinator else Status.STOPPED
     kill = coordinator.kill(connection_id) if coordinator else None
     return Books(

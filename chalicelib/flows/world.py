@@ -277,7 +277,8 @@ class World:
     """Everything a flow may touch. Built once per container by `wiring`, or by tests from twins.
 
     `shortest_interval` raises shorter tick intervals (replays); `warm` is kept between invocations for what
-    can be had again.
+    can be had again. `in_memory` (backtests): no call is worth a thread, and a refused signal is counted by
+    the first check that it fails, not kept.
     """
 
     now: Callable[[], float]
@@ -296,4 +297,5 @@ class World:
     metrics: Metrics
     span: Callable[[str], AbstractContextManager[Any]]
     shortest_interval: int = 0
+    in_memory: bool = False
     warm: dict[str, object] = field(default_factory=dict)

@@ -28,4 +28,4 @@ class VirtualClock:
 
     def move(self, to: float) -> None:
         """Move forward; an earlier time is ignored."""
-        self._now = max(self._now, to)
+        self._now = max(self._now, float(to))

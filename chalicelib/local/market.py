@@ -1,6 +1,7 @@
 """Chooses the market of a run: recorded candles, public live candles, or the built-in simulator."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from chalicelib.domain.candles import between
 from chalicelib.domain.connection import PaperTerms
@@ -17,6 +18,7 @@ from chalicelib.local.symbols import MAJORS, unified_symbol, unknown_symbol
 
 REACH_SECONDS = 3.0
 DEFAULT_PERIOD = 2 * 86400
+SPREAD = PaperTerms().spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def choose_market(options: RunOptions, fake: FakeExchange | None = None) -> Chos
     if fake is not None:
         return _of_fake(options, fake)
     if options.data is not None:
-        return _recorded(options)
+        return recorded_market(options)
     if options.market == "sim":
         return _simulated(options, "")
     if _reachable(options.exchange):
@@ -69,7 +71,8 @@ def _of_fake(options: RunOptions, fake: FakeExchange) -> ChosenMarket:
     return ChosenMarket(feed, "fake", f"a fake of {options.exchange} with prices of {prices}", names)
 
 
-def _recorded(options: RunOptions) -> ChosenMarket:
+def recorded_market(options: RunOptions, spread: Decimal = SPREAD) -> ChosenMarket:
+    """Return the market of recorded candles; UsageError names what is wrong with options or data."""
     assert options.data is not None
     wanted: int | tuple[str, ...] = options.symbols
     if isinstance(wanted, tuple):
@@ -87,7 +90,7 @@ def _recorded(options: RunOptions) -> ChosenMarket:
     _check_whole(start, end, timeframe_seconds(options.timeframe))
     bars = between(candles, start, end).bars
     return ChosenMarket(
-        feed=RecordedFeed(candles, PaperTerms().spread),
+        feed=RecordedFeed(candles, spread),
         kind="recorded",
         description=f"recorded candles of {options.exchange} from {options.data} ({bars} bars)",
         symbols=candles.symbols,

@@ -48,6 +48,7 @@ class RunOptions:
     state: Path = Path(".state")
     fresh: bool = False
     report: Path | None = None
+    trades: Path | None = None
     market: MarketChoice = "auto"
     market_type: MarketType = "spot"
     venue: VenueChoice = "paper"
@@ -63,14 +64,14 @@ def options_of(given: argparse.Namespace) -> RunOptions:
     replay = not fake and (given.data is not None or _has_period(given))
     _refuse_combinations(given, replay)
     simulated = fake and given.data is None
-    start, end = _moment(given.start, "--from"), _moment(given.end, "--to")
+    start, end = moment(given.start, "--from"), moment(given.end, "--to")
     if start is not None and end is not None and start >= end:
         raise UsageError("--from must be before --to")
     return RunOptions(
         data=given.data,
         exchange=given.exchange,
-        symbols=_symbols(given.symbols or str(FAKE_SYMBOLS if simulated else DEFAULT_SYMBOLS)),
-        timeframe=_timeframe(given.timeframe or (FAKE_TIMEFRAME if simulated else DEFAULT_TIMEFRAME)),
+        symbols=symbols_of(given.symbols or str(FAKE_SYMBOLS if simulated else DEFAULT_SYMBOLS)),
+        timeframe=timeframe_of(given.timeframe or (FAKE_TIMEFRAME if simulated else DEFAULT_TIMEFRAME)),
         start=start,
         end=end,
         speed=_speed(given.speed, replay),
@@ -79,7 +80,8 @@ def options_of(given: argparse.Namespace) -> RunOptions:
         port=_within(given.port, 1, _MAX_PORT, "--port"),
         state=given.state,
         fresh=given.fresh,
-        report=_report(given.report),
+        report=_file(given.report, "--report"),
+        trades=_file(given.trades, "--trades"),
         market=cast(MarketChoice, given.market),
         market_type=cast(MarketType, given.market_type or _default_market(given)),
         venue=cast(VenueChoice, given.venue),
@@ -119,6 +121,7 @@ def register(commands: Any) -> None:
     add("--state", type=Path, default=Path(".state"), metavar="DIR", help="where everything is kept (.state)")
     add("--fresh", action="store_true", help="forget what the state directory holds")
     add("--report", type=Path, metavar="FILE", help="write a report as JSON at the end")
+    add("--trades", type=Path, metavar="FILE", help="write the closed positions as CSV at the end")
     add("--market", choices=("auto", "binance", "sim"), default="auto", help="live candles or the simulator")
     add("--market-type", choices=("spot", "swap"), help="spot (the default) or perpetual swaps (with a fake)")
     add("--seed", type=int, default=1, metavar="N", help="seed of the simulator (default: 1)")
@@ -188,7 +191,7 @@ def _speed(text: str | None, replay: bool) -> float | None:
     return speed
 
 
-def _symbols(text: str) -> int | tuple[str, ...]:
+def symbols_of(text: str) -> int | tuple[str, ...]:
     if text.lstrip("+-").isdigit():
         return _within(int(text), 1, MAX_SYMBOLS, "--symbols")
     names = tuple(name.strip().upper() for name in text.split(",") if name.strip())
@@ -201,12 +204,12 @@ def _symbols(text: str) -> int | tuple[str, ...]:
     return names
 
 
-def _timeframe(name: str) -> str:
+def timeframe_of(name: str) -> str:
     timeframe_seconds(name)
     return name
 
 
-def _moment(text: str | None, option: str) -> int | None:
+def moment(text: str | None, option: str) -> int | None:
     if text is None:
         return None
     try:
@@ -222,9 +225,9 @@ def _within(number: int, lowest: int, highest: int, option: str) -> int:
     return number
 
 
-def _report(path: Path | None) -> Path | None:
+def _file(path: Path | None, option: str) -> Path | None:
     if path is not None and not path.absolute().parent.is_dir():
-        raise UsageError(f"--report {path}: no directory {path.parent}; create it first")
+        raise UsageError(f"{option} {path}: no directory {path.parent}; create it first")
     if path is not None and path.is_dir():
-        raise UsageError(f"--report {path} is a directory: name a file")
+        raise UsageError(f"{option} {path} is a directory: name a file")
     return path

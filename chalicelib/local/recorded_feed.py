@@ -29,6 +29,11 @@ class RecordedFeed:
         self._rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
         self._markets: dict[str, Market] = {}
 
+    @property
+    def candles(self) -> Candles:
+        """All recorded candles."""
+        return self._candles
+
     def markets(self, symbols: Sequence[str]) -> Mapping[str, Market]:
         """Return trading rules read off the data: the price step is the finest decimal seen."""
         return {symbol: self._market(symbol) for symbol in symbols}

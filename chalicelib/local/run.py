@@ -33,9 +33,10 @@ from chalicelib.local.market import ChosenMarket, choose_market
 from chalicelib.local.options import RunOptions
 from chalicelib.local.progress import Progress
 from chalicelib.local.replay import Plan, Replay
-from chalicelib.local.report import VenueSide, make_report, paper_side, read_books, write_report
+from chalicelib.local.report import Books, VenueSide, make_report, paper_side, read_books, write_report
 from chalicelib.local.state import StateDirectory
 from chalicelib.local.system import LocalSystem, assemble, set_up_accounts
+from chalicelib.local.trades import closed_trades, write_trades
 from chalicelib.settings import DEFAULT_TENANT, Settings
 from chalicelib.stores.paper_ledger import DynamoPaperLedger
 
@@ -174,10 +175,13 @@ def _drive(system: LocalSystem, stop: threading.Event) -> bool:
 def _conclude(system: LocalSystem, console: Console, finished: bool) -> None:
     options = system.options
     said = "the replay reached its end" if finished else "stopped"
-    if options.report is None and system.fake is None:
+    if options.report is None and options.trades is None and system.fake is None:
         console.print(f"cts: {said}; the state is in {options.state}")
         return
-    report = _report(system)
+    books = _books(system)
+    if options.trades is not None:
+        write_trades(closed_trades(books), options.trades)
+    report = _report(system, books)
     if system.fake:
         console.print(venue_lines(report), soft_wrap=True)
     if options.report is None:
@@ -193,7 +197,7 @@ def _conclude(system: LocalSystem, console: Console, finished: bool) -> None:
     )
 
 
-def _report(system: LocalSystem) -> dict[str, Any]:
+def _books(system: LocalSystem) -> tuple[Books, ...]:
     ledger = DynamoPaperLedger()
     account = system.fake.account() if system.fake else NOTHING_KNOWN
 
@@ -201,10 +205,13 @@ def _report(system: LocalSystem) -> dict[str, Any]:
         paper = connection.mode == "paper"
         return paper_side(ledger, connection) if paper else fake_side(account, connection)
 
-    books = read_books(system.world, side, DEFAULT_TENANT)
+    return read_books(system.world, side, DEFAULT_TENANT)
+
+
+def _report(system: LocalSystem, books: tuple[Books, ...]) -> dict[str, Any]:
     report = make_report(system.world, books, system.statistics.totals)
     if system.fake:
-        report["venue"] = venue_section(account, books)
+        report["venue"] = venue_section(system.fake.account(), books)
     return report
 
 

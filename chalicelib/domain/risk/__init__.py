@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "RiskLevel",
     "findings",
+    "first_refusal",
     "record",
     "refusal",
     "risk_level",
@@ -85,6 +86,11 @@ def refusal(context: EntryContext, table: tuple[tuple[str, Check], ...] | None =
     """Return the code of the first check that does not hold, or None."""
     found = findings(context, table)
     return found[0].code if found else None
+
+
+def first_refusal(context: EntryContext, table: tuple[tuple[str, Check], ...]) -> str | None:
+    """Return the code of the first check that does not hold, or None; later ones are not made."""
+    return next((code for code, check in table if check(context) is not None), None)
 
 
 def record(found: tuple[Finding, ...]) -> tuple[str, ...]:
