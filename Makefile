@@ -12,8 +12,8 @@ REQUIREMENTS := requirements.txt requirements-local.txt requirements-dev.txt \
 TOOLS := build/tools
 STAGE ?= dev
 
-.PHONY: install run test test-acceptance check bench-peers bench-backtest bench-usage bench-startup clean \
-	policies package vendor test-package test-deployed test-faults test-infra-security infra deploy
+.PHONY: install run test test-acceptance check bench-peers bench-backtest bench-ladder bench-usage bench-startup clean \
+	policies package vendor test-package test-deployed test-faults test-infra-security infra deploy study
 
 install: $(STAMP)
 
@@ -102,6 +102,14 @@ bench-peers: $(STAMP)
 # The whole backtest against freqtrade's, in one run.
 bench-backtest: $(STAMP)
 	$(BIN)/python -m tests.bench.bench_backtest
+
+# The ladder against vectorbt, in an environment of its own, and against its limits of memory and time.
+bench-ladder: $(STAMP)
+	$(BIN)/python -m tests.bench.bench_ladder
+
+# What luck and what skill reach on the ladder (docs/ladder.md): half a minute, into build/study.
+study: $(STAMP)
+	$(BIN)/cts ladder study --data $${CTS_SHARED:-../shared}/data/ohlcv/binance_spot --out build/study $(ARGS)
 
 # Counts again what a run costs, into chalicelib/operations/cost/usage.json: some ten minutes.
 bench-usage: $(STAMP)

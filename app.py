@@ -4,11 +4,11 @@ import os
 
 from chalice.app import Chalice
 
-from chalicelib.triggers.api import authorizer, connections, dead_letters, records, trade_engine
+from chalicelib.triggers.api import authorizer, connections, dead_letters, ladder, records, trade_engine
 
 app = Chalice(app_name="cts-trade-engine")
 
-for routes in (authorizer, trade_engine, connections, records, dead_letters):
+for routes in (authorizer, trade_engine, connections, records, ladder, dead_letters):
     app.register_blueprint(routes.blueprint)
 
 # On Lambda only the function of all routes loads this module, and is spared what the others import. Whoever

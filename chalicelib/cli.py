@@ -18,6 +18,8 @@ COMMANDS = (
     "chalicelib.operations.dlq.command",
     "chalicelib.operations.doctor.command",
     "chalicelib.operations.download.command",
+    "chalicelib.operations.ladder.command",
+    "chalicelib.operations.preset",
     "chalicelib.operations.strategies.command",
     "chalicelib.operations.token",
     "chalicelib.operations.transfer.command",

@@ -74,13 +74,15 @@ def market_tick(stage: Stage) -> None:
 
 
 def decision_tick(stage: Stage) -> None:
-    """Indications are measured and votes taken: both slots are marked, both candles done."""
+    """Indications are measured, votes taken, the ladder stepped: slots are marked, the API shows its sets."""
     slots = _ticks(stage, "decision_tick", "decision")
     engine = _marked(stage, engine_subject(DEFAULT_TENANT, CONNECTION), slots)
     demand(slots.keys() == {"indication", "strategy"}, f"decision ticks of {sorted(slots)} only")
     demand(engine.last_candle and engine.last_indicated, "the candles were not decided on")
     found = _world(stage).objects.load_indications(DEFAULT_TENANT, CONNECTION)
     demand(found is not None, "no indications are stored")
+    shown = stage.request("GET", "/ladder", query={"connection_id": CONNECTION})
+    demand(shown["items"] and 0 < shown["candle_time"] <= engine.last_candle, f"the ladder is {shown}")
 
 
 def realtime_tick(stage: Stage) -> None:

@@ -49,6 +49,7 @@ def rest_event(
     parameters: Mapping[str, str] | None = None,
     body: Any = None,
     authorizer: Mapping[str, Any] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return what the proxy integration of a REST API sends; `resource` has its parameters in braces."""
     path = resource.format(**(parameters or {}))
@@ -59,8 +60,10 @@ def rest_event(
         "httpMethod": method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": dict(query) if query else None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()}
+        if query
+        else None,
         "pathParameters": dict(parameters) if parameters else None,
         "stageVariables": None,
         "requestContext": {

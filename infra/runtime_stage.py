@@ -81,9 +81,16 @@ class Stage:
         demand(effects == {"Allow"}, f"authorize: a good token is answered by {effects}")
         return {**answer.get("context", {}), "principalId": answer["principalId"]}
 
-    def request(self, method: str, resource: str, body: Any = None, **parameters: str) -> Any:
+    def request(
+        self,
+        method: str,
+        resource: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        **parameters: str,
+    ) -> Any:
         """Return the data that the API answers to an authorized request; CheckFailed for any error."""
-        event = rest_event(method, resource, parameters, body, self.authorized())
+        event = rest_event(method, resource, parameters, body, self.authorized(), query)
         answer = self.call("app", event)
         said = json.loads(answer["body"])
         fine = answer["statusCode"] in (200, 201) and said.get("success") is True

@@ -16,8 +16,9 @@ from chalicelib.domain.cadence import PHASES
 from chalicelib.domain.candles import Candles
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Account, Engine, Subject, engine_subject, feed_subject
+from chalicelib.domain.ladder.sources import Signs
 from chalicelib.domain.messages import SignalBatch, Tick
-from chalicelib.domain.voting import Evaluation, Signs
+from chalicelib.domain.voting import Evaluation
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.market_tick import market_tick

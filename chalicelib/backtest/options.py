@@ -20,10 +20,13 @@ from chalicelib.domain.timeframes import TIMEFRAMES
 from chalicelib.domain.trading_settings import DEFAULT_STRATEGIES, LadderChoice, RiskLimits
 from chalicelib.errors import Rejected, UsageError
 from chalicelib.local.options import (
+    DATA_HELP,
     DEFAULT_SYMBOLS,
     DEFAULT_TIMEFRAME,
+    PRESET_HELP,
     RunOptions,
     moment,
+    preset_option,
     symbols_of,
     timeframe_of,
 )
@@ -61,9 +64,14 @@ class BacktestOptions:
             strategies=self.strategies,
         )
         try:
-            return validate(connection)
+            valid = validate(connection)
         except Rejected as error:
             raise UsageError(str(error)) from error
+        if self.ladder.preset is not None:
+            from chalicelib.local.preset_files import check_fits
+
+            check_fits(self.ladder.preset, symbols, valid.timeframe_seconds)
+        return valid
 
 
 def register(commands: Any) -> None:
@@ -74,7 +82,7 @@ def register(commands: Any) -> None:
         description="Trade recorded candles with the flows, risk gate, sizing and paper exchange of cts.",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="recorded candles: SYMBOL-TIMEFRAME.csv.gz")
+    add("--data", type=Path, required=True, metavar="DIR", help=f"recorded candles: {DATA_HELP}")
     add("--exchange", default="binance", metavar="NAME", help="exchange of the candles (default: binance)")
     add("--symbols", default=str(DEFAULT_SYMBOLS), metavar="N|LIST", help="how many, or BTC/USDT,ETH/USDT")
     add("--timeframe", default=DEFAULT_TIMEFRAME, metavar="T", help=f"{', '.join(TIMEFRAMES)} (default: 5m)")
@@ -82,6 +90,7 @@ def register(commands: Any) -> None:
     add("--to", dest="end", metavar="ISO", help="end, UTC (default: the end of the data)")
     add("--market-type", choices=("spot", "swap"), default="spot", help="spot (default) or perpetual swaps")
     add("--strategy", metavar="LIST", help="strategies that vote, such as trend,breakout (default: all)")
+    add("--preset", type=Path, metavar="FILE", help=PRESET_HELP)
     add("--no-ladder", action="store_true", help="leave the ladder out: many times faster")
     add("--no-breakers", action="store_true", help="go on after a bad day and after a deep drawdown")
     add("--capital", metavar="N", help=f"cash at the start (default: {PaperTerms().cash})")
@@ -106,6 +115,8 @@ def options_of(given: argparse.Namespace) -> BacktestOptions:
         raise UsageError(f"--data {given.data}: no such directory; name one with candle files")
     if given.out is not None and given.out.exists() and not given.out.is_dir():
         raise UsageError(f"--out {given.out} is a file: name a directory")
+    if given.no_ladder and given.preset is not None:
+        raise UsageError("--preset describes the ladder's sets: leave --no-ladder out")
     start, end = moment(given.start, "--from"), moment(given.end, "--to")
     if start is not None and end is not None and start >= end:
         raise UsageError("--from must be before --to")
@@ -122,7 +133,7 @@ def options_of(given: argparse.Namespace) -> BacktestOptions:
         ),
         terms=_terms(given),
         strategies=_strategies(given.strategy),
-        ladder=LadderChoice(enabled=not given.no_ladder),
+        ladder=LadderChoice(enabled=not given.no_ladder, preset=preset_option(given.preset)),
         breakers=not given.no_breakers,
         out=given.out,
         quiet=given.quiet,

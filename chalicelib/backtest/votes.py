@@ -40,7 +40,6 @@ def _until(whole: Evaluation, bars: int) -> Evaluation:
         whole,
         candles=Candles(candles.symbols, candles.timeframe, candles.open_time[:bars], *fields),
         votes={name: seen(vote) for name, vote in whole.votes.items()},
-        own=whole.own[:, :, :bars],
         combined=seen(whole.combined),
         signals=whole.signals[:, :bars],
     )

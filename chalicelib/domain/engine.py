@@ -66,12 +66,18 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class LadderPointer:
-    """Which ladder snapshot is the valid one; the object must carry the same version and fence."""
+    """Which ladder snapshot is the valid one; the object must carry the same version and fence.
+
+    `begin` is the open time of the ladder's first candle: it can be rebuilt from there. `told` is up to which
+    candle level changes are told while the ladder is behind; 0: up to the last one decided on.
+    """
 
     version: int = 0
     fence: int = 0
     candle_time: int = 0
     written_at: float = 0.0
+    begin: int = sparse(0)
+    told: int = sparse(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Account:
     peak_equity: Decimal = Decimal(0)
     at: float = 0.0
 
+
+_NEVER_HELD = Lease()
 
 TENANT_WIDE = "*"
 """Name of the kill switch of all engines of a tenant; every other one has the id of its connection."""
@@ -106,8 +114,8 @@ class Engine:
     last candle the strategy tick has decided on, `last_indicated` of the last one with stored indications;
     `cooldowns` when a symbol was last traded, `sent_orders` the epoch seconds of the orders that execution
     sent within a minute; `breakers_reset` when the breakers were last reset by hand. A coordinator has the
-    `kills` that are on. A feed has in `last_candle` up to when all its symbols have their candles, and in
-    `settings` which symbols these are (`feed_settings`).
+    `kills` that are on. A feed has in `last_candle` up to when all its symbols have their candles, in
+    `archived` up to when these are archived, and in `settings` which symbols they are (`feed_settings`).
     """
 
     subject: Subject
@@ -128,6 +136,7 @@ class Engine:
     kills: Mapping[str, Kill] = field(default_factory=dict)
     last_candle: int = 0
     last_indicated: int = 0
+    archived: int = 0
     health: str = "unknown"
     alarms: tuple[str, ...] = ()
     correlation_id: str = ""
@@ -138,7 +147,7 @@ class Engine:
         return self.subject.connection_id
 
     def lease(self, kind: str) -> Lease:
-        return self.leases.get(kind, Lease())
+        return self.leases.get(kind, _NEVER_HELD)
 
     def kill(self, connection_id: str) -> Kill | None:
         """Return the kill switch that holds for a connection; of two, the one that flattens."""

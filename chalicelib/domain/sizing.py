@@ -95,8 +95,11 @@ def exposure(positions: tuple[Position, ...], symbol: str | None = None) -> Deci
 
     A position that is still opening counts with what its entry may cost (`reserved`).
     """
-    chosen = (p for p in positions if symbol is None or p.symbol == symbol)
-    return sum((max(p.cost, p.reserved) for p in chosen), ZERO)
+    notional = ZERO
+    for position in positions:
+        if symbol is None or position.symbol == symbol:
+            notional += max(position.cost, position.reserved)
+    return notional
 
 
 def share_of_equity(request: SizeRequest) -> tuple[Decimal, tuple[str, ...]]:

@@ -75,11 +75,16 @@ class StrategyChoice:
 
 @dataclass(frozen=True, slots=True)
 class LadderChoice:
-    """Whether the ladder runs, by which bars, and whether signals of other sources may trade (the gate)."""
+    """Whether the ladder runs, by which bars, and whether signals of other sources may trade (the gate).
+
+    `preset` says which configuration sets compete, in the plain form of `ladder.preset`; None: the default
+    ones.
+    """
 
     enabled: bool = True
     profile: LadderProfile = "source"
     gate_open: bool = True
+    preset: Mapping[str, Any] | None = sparse(None)
 
 
 @dataclass(frozen=True, slots=True)

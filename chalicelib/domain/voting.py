@@ -3,19 +3,23 @@
 Every bar is judged on the window of its anchor block: live, catching up and backtest agree to the bit.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chalicelib.domain.candles import ANCHOR_BLOCK, Candles, anchored, between
 from chalicelib.domain.connection import StrategyChoice
-from chalicelib.domain.strategies import parameters_of, strategy_named
+from chalicelib.domain.ladder.sources import (
+    Signs,
+    Source,
+    Variant,
+    chosen_sources,
+    source_signals,
+    votes_of,
+)
 from chalicelib.domain.strategies.base import Votes, Window, window_of
 from chalicelib.domain.strategies.combine import ValidatorParameters, combine, crossings, validate
-
-Signs = NDArray[np.int8]
 
 VERSION = 1
 """Grows with every change of strategies or indicators that lets the same candles lead to other signals."""
@@ -23,64 +27,63 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What all strategies say on one window.
+    """What a connection's strategies say on one window.
 
-    `votes` per strategy; `own` is where each strategy alone would signal, `[strategies, symbols, bars]` in
-    the order of `votes`; `combined` the joint vote after the validators; `signals` where it begins.
+    `votes` per strategy; `combined` the joint vote after the validators; `signals` where it begins, int8
+    `[symbols, bars]`. `known` are the same votes by what they were computed from.
     """
 
     candles: Candles
     window: Window
     votes: Mapping[str, Votes]
-    own: Signs
     combined: Votes
     signals: Signs
+    known: Mapping[Variant, Votes] = field(repr=False)
 
 
 def evaluate(candles: Candles, choices: Mapping[str, StrategyChoice], min_confidence: float) -> Evaluation:
     """Evaluate the chosen strategies on a window of candles (see `candles.anchored`)."""
     window = window_of(candles)
-    votes = {
-        name: strategy_named(name).vote(window, parameters_of(name, choice.parameters))
-        for name, choice in choices.items()
-    }
-    own = np.stack([crossings(vote, min_confidence, window.traded) for vote in votes.values()])
+    sources = chosen_sources(choices)
+    votes = {source.label: votes_of(window, source) for source in sources}
     weights = {name: choice.weight for name, choice in choices.items()}
     combined = validate(combine(votes, weights), window, ValidatorParameters()).votes
-    return Evaluation(
-        candles, window, votes, own, combined, crossings(combined, min_confidence, window.traded)
-    )
+    signals = crossings(combined, min_confidence, window.traded)
+    known = {source.variant: votes[source.label] for source in sources}
+    return Evaluation(candles, window, votes, combined, signals, known)
 
 
 def evaluations(
     candles: Candles,
-    choices: Mapping[str, StrategyChoice],
+    sources: Sequence[Source],
     min_confidence: float,
     since: int,
     known: Evaluation | None = None,
 ) -> Iterator[tuple[Candles, Signs]]:
-    """Yield the bars that open at or after `since` with each strategy's own signals, block by block.
+    """Yield the bars that open at or after `since` with each source's own signals, block by block.
 
-    `known` is used where it is the evaluation of a block's last bar.
+    Signals are int8 `[sources, symbols, bars]`. `known` is used where it is the evaluation of a block's last
+    bar.
     """
     block = candles.timeframe * ANCHOR_BLOCK
     times = candles.open_time[candles.open_time >= since]
     for number in np.unique(times // block):
         inside = times[times // block == number]
         first, last = int(inside[0]), int(inside[-1])
+        bars = between(candles, first, last + candles.timeframe)
         if known is not None and int(known.candles.open_time[-1]) == last:
-            found = known
+            window, votes = known.window, known.known
         else:
-            found = evaluate(anchored(candles, last), choices, min_confidence)
-        chosen = found.candles.open_time >= first
-        yield between(candles, first, last + candles.timeframe), found.own[:, :, chosen]
+            window, votes = window_of(anchored(candles, last)), {}
+        begin = window.close.shape[1] - bars.bars
+        yield bars, source_signals(window, sources, min_confidence, begin, votes)
 
 
 def reasons(evaluation: Evaluation, row: int, sign: int) -> tuple[str, ...]:
     """Return which strategies speak for a direction at the last bar, with score and confidence."""
     found = []
     for name, vote in evaluation.votes.items():
-        score, confidence = float(vote.score[row, -1]), float(vote.confidence[row, -1])
+        score = vote.score.item(row, -1)
         if score * sign > 0:
-            found.append(f"{name} {score:+.2f} at {confidence:.2f}")
+            found.append(f"{name} {score:+.2f} at {vote.confidence.item(row, -1):.2f}")
     return tuple(found)

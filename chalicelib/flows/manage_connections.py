@@ -157,7 +157,7 @@ def _wanted(tenant: str, wish: Mapping[str, Any]) -> Connection:
         raise Rejected(f"connection_id {asked.connection_id!r} is a word of the API: choose another one")
     wanted = validate(replace(asked, tenant=tenant, intervals=complete_intervals(asked.intervals)))
     check_strategies(wanted)
-    return wanted
+    return with_checked_preset(wanted)
 
 
 def check_strategies(connection: Connection) -> None:
@@ -167,6 +167,18 @@ def check_strategies(connection: Connection) -> None:
 
     for name, choice in connection.strategies.items():
         parameters_of(name, choice.parameters)
+
+
+def with_checked_preset(connection: Connection) -> Connection:
+    """Return the connection with its preset in the one plain form; Rejected names what is wrong in it."""
+    ladder = connection.ladder
+    if ladder.preset is None:
+        return connection
+    from chalicelib.domain.ladder.preset import plain_preset, preset_configuration, preset_of
+
+    preset = preset_of(ladder.preset)
+    preset_configuration(preset, connection.symbols, connection.timeframe_seconds)
+    return replace(connection, ladder=replace(ladder, preset=plain_preset(preset)))
 
 
 def _check_markets(world: World, connection: Connection) -> None:

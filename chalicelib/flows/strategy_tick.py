@@ -61,9 +61,7 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     signals = _signals(turn, tick, connection, evaluation, ladder, indicated)
     _publish(world, turn, tick, connection, signals, ladder.changes)
     # A cold tick with signals has used up its round trips: the next one stores the ladder.
-    pointer = turn.engine.ladder
-    if not (ladder.loaded and signals):
-        pointer = store_ladder(world, turn, connection, ladder)
+    pointer = store_ladder(world, turn, connection, ladder, snapshot=not (ladder.loaded and signals))
     engine = replace(
         turn.engine, last_candle=candles.closed_until, ladder_counts=ladder.counts, ladder=pointer
     )
@@ -189,5 +187,6 @@ def _described(change: LevelChange) -> str:
     """Return one line of evidence: short, because thousands of sets may move in one candle."""
     return (
         f"{change.set_id} {change.before}>{change.after} {change.cause} n={change.closed}"
-        f" pf={change.profit_factor:.3f} wr={change.win_rate:.3f} dd={change.drawdown_hours:.1f}h"
+        f" pf={change.profit_factor:.3f} wr={change.win_rate:.3f} ex={change.expectancy:.5f}"
+        f" dd={change.drawdown_hours:.1f}h edge={change.edge:.3f} at={change.at}"
     )

@@ -164,6 +164,12 @@ class ObjectStore(Protocol):
     def save_candles(self, exchange: str, candles: Candles) -> None:
         """Store, if nobody else stored since this store last loaded or saved them; else StaleWrite."""
 
+    def load_block(self, exchange: str, timeframe: int, start: int) -> Candles | None:
+        """Load the archived candles of the anchor block that begins at `start`; None if they are lost."""
+
+    def save_block(self, exchange: str, block: Candles) -> None:
+        """Archive candles of one block, if nobody did since this store last loaded it; else StaleWrite."""
+
     def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None: ...
     def save_indications(self, tenant: str, connection_id: str, snapshot: IndicationSnapshot) -> None: ...
     def load_ladder(self, tenant: str, connection_id: str, version: int) -> LadderSnapshot | None:

@@ -76,7 +76,9 @@ def read_candles(
 def candle_files(directory: Path, timeframe: str, market_type: MarketType = "spot") -> dict[str, Path]:
     """Return the files of a timeframe by unified symbol; UsageError if there is none."""
     if not directory.is_dir():
-        raise UsageError(f"{directory} is not a directory: name one with BASEQUOTE-{timeframe}.csv.gz files")
+        raise UsageError(
+            f"{directory} is not a directory: name one with files like BTCUSDT-{timeframe}.csv.gz"
+        )
     found = find_files(directory, timeframe, market_type)
     if not found:
         others = [name for name in timeframes_of(directory) if name != timeframe]

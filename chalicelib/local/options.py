@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, overload
 
 from chalicelib.domain.connection import LIVE_MARKETS, MAX_SYMBOLS
 from chalicelib.domain.market import MarketType
@@ -25,6 +25,8 @@ FAKE_MARKETS: Mapping[str, MarketType] = {"pionex": "spot"}
 """Where the default is not swap: a second has room for one request about Pionex's futures."""
 
 MAX_CONNECTIONS = 50
+DATA_HELP = "SYMBOL-TIMEFRAME .csv, .csv.gz, .parquet, .feather, .json or .json.gz files (docs/data.md)"
+PRESET_HELP = "configuration sets of the ladder, TOML or YAML (docs/presets.md)"
 _MAX_PORT = 65535
 
 
@@ -32,7 +34,8 @@ _MAX_PORT = 65535
 class RunOptions:
     """What `cts run` was asked for. Times are epoch seconds; `speed` None is as fast as possible.
 
-    `replay` tells whether time is virtual: recorded candles, or the simulator over a given period.
+    `replay` tells whether time is virtual: recorded candles, or the simulator over a given period. `preset`
+    is that of every account's ladder, in its plain form.
     """
 
     data: Path | None = None
@@ -54,6 +57,7 @@ class RunOptions:
     venue: VenueChoice = "paper"
     seed: int = 1
     quiet: bool = False
+    preset: Mapping[str, Any] | None = None
 
 
 def options_of(given: argparse.Namespace) -> RunOptions:
@@ -87,6 +91,7 @@ def options_of(given: argparse.Namespace) -> RunOptions:
         venue=cast(VenueChoice, given.venue),
         seed=given.seed,
         quiet=given.quiet,
+        preset=preset_option(given.preset),
     )
 
 
@@ -98,7 +103,7 @@ def register(commands: Any) -> None:
         description="Run the whole system on this machine: engine, local AWS, exchange, REST API.",
     )
     add = run.add_argument
-    add("--data", type=Path, metavar="DIR", help="replay recorded candles: SYMBOL-TIMEFRAME.csv.gz files")
+    add("--data", type=Path, metavar="DIR", help=f"replay recorded candles: {DATA_HELP}")
     add("--exchange", default="binance", metavar="NAME", help="exchange to trade at (default: binance)")
     add(
         "--venue",
@@ -125,6 +130,7 @@ def register(commands: Any) -> None:
     add("--market", choices=("auto", "binance", "sim"), default="auto", help="live candles or the simulator")
     add("--market-type", choices=("spot", "swap"), help="spot (the default) or perpetual swaps (with a fake)")
     add("--seed", type=int, default=1, metavar="N", help="seed of the simulator (default: 1)")
+    add("--preset", type=Path, metavar="FILE", help=PRESET_HELP)
     add("--quiet", action="store_true", help="show no progress")
     run.set_defaults(command=_run)
 
@@ -161,8 +167,8 @@ def _refuse_combinations(given: argparse.Namespace, replay: bool) -> None:
     data = given.data
     if data is not None and not data.is_dir():
         raise UsageError(
-            f"--data {data}: no such directory; "
-            f"name one with SYMBOL-{given.timeframe or DEFAULT_TIMEFRAME}.csv.gz files"
+            f"--data {data}: no such directory; name one with candle files such as "
+            f"BTCUSDT-{given.timeframe or DEFAULT_TIMEFRAME}.csv.gz (docs/data.md)"
         )
     if data is not None and given.market != "auto":
         raise UsageError("--data and --market exclude each other: recorded candles are a market of their own")
@@ -209,7 +215,12 @@ def timeframe_of(name: str) -> str:
     return name
 
 
+@overload
+def moment(text: str, option: str) -> int: ...
+@overload
+def moment(text: str | None, option: str) -> int | None: ...
 def moment(text: str | None, option: str) -> int | None:
+    """Return the epoch second of an ISO date or time, UTC unless it says otherwise; UsageError for others."""
     if text is None:
         return None
     try:
@@ -217,6 +228,17 @@ def moment(text: str | None, option: str) -> int | None:
     except ValueError:
         raise UsageError(f"{option} {text!r} is no ISO date or time such as 2021-04-17T06:00") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def preset_option(path: Path | None) -> Mapping[str, Any] | None:
+    """Return the plain form of the preset in a file, None without one; UsageError says what is wrong."""
+    if path is None:
+        return None
+    # Presets bring numpy and TA-Lib along.
+    from chalicelib.domain.ladder.preset import plain_preset
+    from chalicelib.local.preset_files import read_preset
+
+    return plain_preset(read_preset(path))
 
 
 def _within(number: int, lowest: int, highest: int, option: str) -> int:

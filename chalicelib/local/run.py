@@ -22,6 +22,7 @@ from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.errors import UsageError
 from chalicelib.local.access import DEFAULT_HOURS, new_token, open_to_tokens
 from chalicelib.local.api_server import ApiServer
+from chalicelib.local.candles.gaps import data_report, describe
 from chalicelib.local.clock import VirtualClock
 from chalicelib.local.emulator import Emulator
 from chalicelib.local.environment import log_to
@@ -31,7 +32,9 @@ from chalicelib.local.fake_side import fake_side, venue_lines, venue_section
 from chalicelib.local.live import Live
 from chalicelib.local.market import ChosenMarket, choose_market
 from chalicelib.local.options import RunOptions
+from chalicelib.local.preset_files import check_fits, preset_mark
 from chalicelib.local.progress import Progress
+from chalicelib.local.recorded_feed import RecordedFeed
 from chalicelib.local.replay import Plan, Replay
 from chalicelib.local.report import Books, VenueSide, make_report, paper_side, read_books, write_report
 from chalicelib.local.state import StateDirectory
@@ -57,6 +60,8 @@ def run(options: RunOptions) -> int:
     try:
         with fake_exchange(options) as fake:
             market = choose_market(options, fake)
+            if options.preset is not None:
+                check_fits(options.preset, market.symbols, timeframe_seconds(options.timeframe))
             state = _open_state(options, market)
             with _stoppable() as stop, _emulator(options, state) as emulator:
                 _serve(options, market, state, emulator, api, stop, console, fake)
@@ -76,14 +81,25 @@ def _open_state(options: RunOptions, market: ChosenMarket) -> StateDirectory:
         "time": "virtual" if options.replay else "real",
         "begin": _iso(market.start),
         "seed": options.seed if market.kind == "sim" else None,
+        "preset": preset_mark(options.preset),
     }
     state = StateDirectory(options.state, options.fresh)
+    if state.existed:
+        # The accounts of a state that does not say were made without one.
+        state.run.setdefault("preset", preset_mark(None))
     try:
         state.claim(held)
     except UsageError:
         state.close()
         raise
     return state
+
+
+def _say_what_lacks(console: Console, market: ChosenMarket) -> None:
+    """Print the gaps of recorded candles; what is live or simulated has none to tell of."""
+    if isinstance(market.feed, RecordedFeed):
+        for line in describe(data_report(market.feed.candles, market.start, market.end)):
+            console.print(line, soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -136,6 +152,7 @@ def _serve(
     settings = Settings(endpoint_url=emulator.endpoint_url, account=ACCOUNT)
     if fake and not fake.keep(state.fake_account) and state.existed:
         console.print(_LOST_ACCOUNT, soft_wrap=True)
+    _say_what_lacks(console, market)
     system = assemble(options, market, state, emulator, settings, fake)
     # Not before: they read the environment when they are imported.
     from app import app
@@ -234,6 +251,7 @@ def _banner(
         f"  market   {market.description}",
         f"  time     {period}" + (f", {pace}" if options.replay else ""),
         f"  symbols  {shown}" + (f" and {more} more" if more > 0 else "") + f", {options.timeframe} candles",
+        *([f"  preset   {preset_mark(options.preset)}"] if options.preset else []),
         "  engines  " + ", ".join(f"{engine.connection_id} {engine.status.value}" for engine in engines),
         f"  API      {api.url}, for who has a token: this one is valid for {DEFAULT_HOURS:g} hours,",
         f"           `cts token --state {quote(str(state.path))}` makes others",

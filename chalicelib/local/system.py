@@ -140,12 +140,13 @@ def _paper_connection(system: LocalSystem, name: str) -> Connection:
 
 def _live_connection(system: LocalSystem, name: str) -> Connection:
     """Return a connection whose orders go over the wire: the strategies' votes trade, as often as may be."""
+    usual = _connection(system, name)
     connection = replace(
-        _connection(system, name),
+        usual,
         name=f"Account at a fake of {system.options.exchange}",
         mode="live",
         sources=(SOURCE_VOTE,),
-        ladder=LadderChoice(profile="prudent", gate_open=False),
+        ladder=replace(usual.ladder, profile="prudent", gate_open=False),
         intervals=complete_intervals(FAKE_INTERVALS),
     )
     return validate(connection)
@@ -161,5 +162,6 @@ def _connection(system: LocalSystem, name: str) -> Connection:
         market_type=options.market_type,
         timeframe=options.timeframe,
         intervals=complete_intervals({}),
+        ladder=LadderChoice(preset=options.preset),
         created_at=system.world.now(),
     )

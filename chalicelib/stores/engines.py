@@ -28,7 +28,7 @@ Image = Mapping[str, Mapping[str, Any]]
 
 _OWN_NAMES = frozenset({"subject", "leases", "beats", "kills", "revision"})
 _FIELDS = tuple(field.name for field in fields(Engine) if field.name not in _OWN_NAMES)
-_WRITTEN_WHEN_USED = frozenset({"sent_orders", "breakers", "breakers_reset"})
+_WRITTEN_WHEN_USED = frozenset({"sent_orders", "breakers", "breakers_reset", "archived"})
 _AT_FIRST = tuple(name for name in _FIELDS if name not in _WRITTEN_WHEN_USED)
 # DynamoDB reserves `status` and others: every field is stored under this prefix.
 _PREFIX = "f_"

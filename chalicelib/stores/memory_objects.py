@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from chalicelib.domain.candle_blocks import block_start
 from chalicelib.domain.candles import FIELDS, Candles
 from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
 from chalicelib.errors import StaleWrite
@@ -30,12 +31,18 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
+def _kept(candles: Candles) -> Candles:
+    fields = (frozen(getattr(candles, name)) for name in FIELDS)
+    return Candles(candles.symbols, candles.timeframe, frozen(candles.open_time), *fields)
+
+
 class MemoryObjectStore:
     """Twin of S3ObjectStore; two stores on one bucket are two containers."""
 
     def __init__(self, bucket: MemoryBucket | None = None) -> None:
         self._bucket = bucket or MemoryBucket()
         self._seen: dict[str, int] = {}
+        self._blocks: dict[str, int] = {}
 
     def load_candles(self, exchange: str, timeframe: int) -> Candles | None:
         key = f"candles/{exchange}/{timeframe}"
@@ -52,9 +59,21 @@ class MemoryObjectStore:
         if self._seen.get(key) != present:
             self._seen.pop(key, None)
             raise StaleWrite(f"{key} was written by somebody else")
-        fields = (frozen(getattr(candles, name)) for name in FIELDS)
-        kept = Candles(candles.symbols, candles.timeframe, frozen(candles.open_time), *fields)
-        self._seen[key] = self._bucket.put(key, kept)
+        self._seen[key] = self._bucket.put(key, _kept(candles))
+
+    def load_block(self, exchange: str, timeframe: int, start: int) -> Candles | None:
+        key = f"candles/{exchange}/{timeframe}/{start}"
+        found: Candles | None = self._bucket.values.get(key)
+        self._blocks = {} if found is None else {key: self._bucket.writes[key]}
+        return found
+
+    def save_block(self, exchange: str, block: Candles) -> None:
+        start = block_start(int(block.open_time[0]), block.timeframe)
+        key = f"candles/{exchange}/{block.timeframe}/{start}"
+        present = self._bucket.writes.get(key, 0) if key in self._bucket.values else None
+        if self._blocks.pop(key, None) != present:
+            raise StaleWrite(f"{key} was written by somebody else")
+        self._bucket.put(key, _kept(block))
 
     def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None:
         return self._bucket.values.get(f"indications/{tenant}/{connection_id}")

@@ -33,6 +33,16 @@ def read_candles(body: bytes) -> Candles:
     return Candles(symbols, step, _as(grid, "i8"), *(arrays[name] for name in FIELDS))
 
 
+def write_block(block: Candles) -> bytes:
+    """Return archived candles as compressed bytes."""
+    return zlib.compress(write_candles(block), _FASTEST)
+
+
+def read_block(body: bytes) -> Candles:
+    """Build archived candles; an error of BROKEN if they are not whole."""
+    return read_candles(zlib.decompress(body))
+
+
 def write_indications(snapshot: IndicationSnapshot) -> bytes:
     """Return an indication snapshot as bytes."""
     meta = {"candle_time": snapshot.candle_time, "symbols": snapshot.symbols, "names": snapshot.names}

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.candle_blocks import block_start
 from chalicelib.domain.candles import Candles
 from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
 from chalicelib.errors import StaleWrite
@@ -37,6 +38,7 @@ class S3ObjectStore:
         self._client = client
         self._bucket = bucket
         self._warm: dict[str, _Warm] = {}
+        self._blocks: dict[str, str] = {}
 
     def load_candles(self, exchange: str, timeframe: int) -> Candles | None:
         """Read the candle object, without a body if the warm copy is the newest."""
@@ -49,6 +51,22 @@ class S3ObjectStore:
         known = self._warm.get(key)
         condition = {"IfMatch": known.etag} if known else {"IfNoneMatch": "*"}
         self._save(key, object_codec.write_candles(candles), object_codec.read_candles, condition)
+
+    def load_block(self, exchange: str, timeframe: int, start: int) -> Candles | None:
+        """Read archived candles by when their block begins; None if they are lost or broken."""
+        key = _block_key(exchange, timeframe, start)
+        found: Candles | None = self._load(key, object_codec.read_block)
+        # Read once per rebuild: of a warm copy only the version is of use, to whoever replaces the block.
+        read = self._warm.pop(key, None)
+        self._blocks = {key: read.etag} if read is not None else {}
+        return found
+
+    def save_block(self, exchange: str, block: Candles) -> None:
+        """Archive candles, if nobody did since this store last loaded the block; else StaleWrite."""
+        key = _block_key(exchange, block.timeframe, block_start(int(block.open_time[0]), block.timeframe))
+        etag = self._blocks.pop(key, None)
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        self._put(key, object_codec.write_block(block), condition)
 
     def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None:
         key = _indication_key(tenant, connection_id)
@@ -135,6 +153,10 @@ def _readable(key: str, body: bytes, read: Read) -> Any:
 
 def _candle_key(exchange: str, timeframe: int) -> str:
     return f"candles/{exchange}/{timeframe}"
+
+
+def _block_key(exchange: str, timeframe: int, start: int) -> str:
+    return f"{_candle_key(exchange, timeframe)}/{start}"
 
 
 def _indication_key(tenant: str, connection_id: str) -> str:

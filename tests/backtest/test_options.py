@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.backtest.options import BacktestOptions, options_of
 from chalicelib.cli import main, parser
+from chalicelib.domain.trading_settings import LadderChoice
 
 
 def parsed(directory: Path, *words: str) -> BacktestOptions:
@@ -55,6 +56,51 @@ def test_wrong_options_are_told_in_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+PRESET = "name = 'x'\n[[grid]]\nstrategy = 'trend'\nstop_loss = 0.01\n"
+
+
+def test_a_preset_is_what_competes_and_nothing_else_changes(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(PRESET)
+    ladder = parsed(tmp_path, "--preset", str(tmp_path / "p.toml")).ladder
+    grid = {"strategy": "trend", "stop_loss": ["0.01"]}
+    assert ladder == LadderChoice(preset={"name": "x", "grid": [grid]})
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "said"),
+    [
+        (PRESET, ("--no-ladder",), "--preset describes the ladder's sets: leave --no-ladder out"),
+        (
+            PRESET.replace("0.01", "1.5"),
+            (),
+            "p.toml: grid 1, stop_loss: 1.5 must be a ratio above 0",
+        ),
+        (
+            PRESET.replace("stop", "stops"),
+            (),
+            "p.toml: grid 1: unknown key 'stops_loss': use strategy, ",
+        ),
+        (
+            PRESET + "symbols = 'XRP/USDT'",
+            (),
+            "--preset 'x': grid 1, symbols: 'XRP/USDT' is none of",
+        ),
+    ],
+)
+def test_a_wrong_preset_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, more: Sequence[str], said: str
+) -> None:
+    rows = "".join(f"{1618617600000 + 300000 * n},1,2,0.5,1,{n + 1}\n" for n in range(900))
+    (tmp_path / "BTCUSDT-5m.csv").write_text("timestamp_ms,open,high,low,close,volume\n" + rows)
+    preset = tmp_path / "p.toml"
+    preset.write_text(text)
+    assert main(["backtest", "--data", str(tmp_path), "--symbols", "1", "--preset", str(preset), *more]) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
 
 
 def test_a_missing_directory_is_told(capsys: pytest.CaptureFixture[str]) -> None:

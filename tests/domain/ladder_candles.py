@@ -44,6 +44,21 @@ def cross_signals(candles: Candles, fast: int, slow: int) -> np.ndarray:
     return signals
 
 
+def redenominated(candles: Candles, seed: int) -> Candles:
+    """Return candles in which every other symbol is quoted in other units from some bars on.
+
+    Most of the steps break its series, one of 4 and one of 1/4 do not.
+    """
+    random = np.random.default_rng(seed)
+    factor = np.ones(candles.close.shape)
+    for row in range(0, len(candles.symbols), 2):
+        for bar in random.integers(1, candles.bars, size=4):
+            factor[row, bar:] *= random.choice((1000.0, 0.001, 6.0, 0.15, 4.0, 0.25))
+    opens, high, low, close = (getattr(candles, name) * factor for name in ("open", "high", "low", "close"))
+    names, timeframe, times = candles.symbols, candles.timeframe, candles.open_time
+    return Candles(names, timeframe, times, opens, high, low, close, candles.volume)
+
+
 def damaged(candles: Candles, seed: int) -> Candles:
     """Return candles with late listings, missing candles (single and in runs), zero volume and gap opens."""
     random = np.random.default_rng(seed)

@@ -6,13 +6,14 @@ list of closed positions every time.
 
 import math
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
-KEPT = 50
+UNITS = 10**7
 
 
 class Exit(NamedTuple):
-    """A closed position; `bar` is the index of the candle it left in."""
+    """A closed position; `bar` is the index of the candle it left in, `units` the return as it is kept."""
 
     bar: int
     entered: int
@@ -20,6 +21,7 @@ class Exit(NamedTuple):
     price: float
     net_return: float
     reason: str
+    units: int
 
 
 class Numbers(NamedTuple):
@@ -28,11 +30,13 @@ class Numbers(NamedTuple):
     closed: int
     profit_factor: float
     win_rate: float
+    expectancy: float
     drawdown_hours: float
+    edge: float = math.nan
 
 
 class Wish(NamedTuple):
-    """An entry wanted at the close of `bar`: the level then, and the statistics of the last 30 positions."""
+    """An entry wanted at the close of `bar`: the level then, and the numbers over the mirror's window."""
 
     bar: int
     level: str
@@ -73,8 +77,9 @@ class History:
     first_entry: int = 0
     position: dict[str, Any] | None = None
     pending: bool = False
+    dropped: int = 0
 
-    def numbers(self, now: int, last: int = KEPT) -> Numbers:
+    def numbers(self, now: int, last: int) -> Numbers:
         return numbers_of(self, now, last)
 
 
@@ -87,20 +92,27 @@ def run_set(
     fee: float,
     slippage: float,
     rules: Any,
+    trials: int,
 ) -> History:
-    """Trade one set over candles (open time, open, high, low, close, volume), missing ones NaN."""
-    history = History()
+    """Trade one set over candles (open time, open, high, low, close, volume), missing ones NaN.
+
+    `trials` is the number of sets that compete.
+    """
+    history, last_close = History(), math.nan
     for bar, (time, opened, high, low, close, volume) in enumerate(candles):
         exists = not math.isnan(close)
         closed_at = time + timeframe
         closed_before = len(history.exits)
         if exists:
+            if opened > 5.0 * last_close or 5.0 * opened < last_close:
+                # A redenomination or a fault of the data: what was held across it counts nowhere.
+                history.dropped += history.position is not None
+                history.position = None
+            last_close = close
             if history.pending:
                 history.pending = False
                 history.position = {"entry": opened, "best": opened, "time": time, "reversed": False}
                 history.entries.append((bar, opened))
-                if not history.exits and not history.first_entry:
-                    history.first_entry = time
             if history.position is not None:
                 left = exit_of(history.position, time, opened, high, low, long, profile)
                 if left is None:
@@ -110,16 +122,22 @@ def run_set(
                     price, reason = left
                     entry = history.position["entry"]
                     gain = gain_of(entry, price, long, fee, slippage)
-                    history.exits.append(Exit(bar, history.position["time"], entry, price, gain, reason))
+                    units = round(max(-10.0, min(10.0, gain)) * UNITS)
+                    since = history.position["time"]
+                    if not history.exits:
+                        history.first_entry = since
+                    history.exits.append(Exit(bar, since, entry, price, gain, reason, units))
                     history.closes.append(closed_at)
                     history.position = None
-        judge(history, bar, closed_at, len(history.exits) > closed_before, rules)
+        judge(history, bar, closed_at, len(history.exits) > closed_before, rules, trials)
         if exists and volume > 0:
             agrees = signals[bar] == (1 if long else -1)
             opposes = signals[bar] == (-1 if long else 1)
             if history.position is None and not history.pending and agrees:
                 history.pending = True
-                history.wishes.append(Wish(bar, history.level, history.numbers(closed_at, 30)))
+                history.wishes.append(
+                    Wish(bar, history.level, history.numbers(closed_at, rules.mirror.window))
+                )
             elif history.position is not None and opposes:
                 history.position["reversed"] = True
     return history
@@ -186,11 +204,11 @@ def gain_of(entry: float, price: float, long: bool, fee: float, slippage: float)
 
 def numbers_of(history: History, now: int, last: int) -> Numbers:
     """Work the statistics out from the list of closed positions."""
-    returns = [left.net_return for left in history.exits][-last:]
+    returns = [left.units for left in history.exits][-last:]
     times = history.closes[-last:]
     if not returns:
-        return Numbers(0, math.nan, math.nan, 0.0)
-    profit, loss, wins = 0.0, 0.0, 0
+        return Numbers(0, math.nan, math.nan, math.nan, 0.0)
+    profit, loss, wins = 0, 0, 0
     for value in returns:
         if value > 0:
             profit += value
@@ -202,7 +220,7 @@ def numbers_of(history: History, now: int, last: int) -> Numbers:
     older = len(history.exits) - len(returns)
     peak_time = history.closes[older - 1] if older else history.first_entry
     durations = []
-    equity = peak = 0.0
+    equity = peak = 0
     under = False
     for value, time in zip(returns, times, strict=True):
         equity += value
@@ -215,33 +233,67 @@ def numbers_of(history: History, now: int, last: int) -> Numbers:
     if under:
         durations.append(now - peak_time)
     hours = sum(durations) / 3600.0 / len(durations) if durations else 0.0
-    return Numbers(len(history.exits), factor, wins / len(returns), hours)
+    mean = sum(returns) / len(returns) / UNITS
+    return Numbers(len(history.exits), factor, wins / len(returns), mean, hours)
 
 
-def judge(history: History, bar: int, now: int, closed: bool, rules: Any) -> None:
+def edge_of(history: History, kept: int, trials: int) -> float:
+    """Return the deflated Sharpe ratio of the returns kept, by textbook moments."""
+    returns = [left.units / UNITS for left in history.exits][-kept:]
+    count = len(returns)
+    if count < 2 or min(returns) == max(returns):
+        return math.nan
+    mean = math.fsum(returns) / count
+    second, third, fourth = (
+        math.fsum((value - mean) ** power for value in returns) / count for power in (2, 3, 4)
+    )
+    sharpe = mean / math.sqrt(second * count / (count - 1))
+    skew, kurtosis = third / second**1.5, fourth / second**2
+    normal, gamma = NormalDist(), 0.5772156649015329
+    luckiest = (1 - gamma) * normal.inv_cdf(1 - 1 / trials) + gamma * normal.inv_cdf(
+        1 - 1 / (trials * math.e)
+    )
+    spread = 1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2
+    return normal.cdf((sharpe * math.sqrt(count - 1) - luckiest) / math.sqrt(spread))
+
+
+def judge(history: History, bar: int, now: int, closed: bool, rules: Any, trials: int) -> None:
     """Move the set one level up or down: after each closed position, on real also as time passes."""
     if not closed and history.level != "real":
         return
-    numbers = history.numbers(now)
     held = {"base": None, "main": rules.main, "real": rules.real}[history.level]
-    wider = rules.hysteresis
     if held is not None:
-        cause = None
-        if numbers.profit_factor < held.profit_factor * (1 - wider):
-            cause = "profit factor"
-        elif held.win_rate is not None and numbers.win_rate < held.win_rate * (1 - wider):
-            cause = "win rate"
-        elif held.drawdown_hours is not None and numbers.drawdown_hours > held.drawdown_hours * (1 + wider):
-            cause = "drawdown time"
+        numbers = evidence(history, now, held, rules.kept, trials)
+        cause = missed(numbers, held, rules.hysteresis)
         if cause:
             below = "base" if history.level == "main" else "main"
             history.changes.append(Change(bar, history.level, below, cause, numbers))
             history.level = below
             return
     above = {"base": ("main", rules.main), "main": ("real", rules.real)}.get(history.level)
-    if above and reaches(numbers, above[1]):
-        history.changes.append(Change(bar, history.level, above[0], "bar met", numbers))
-        history.level = above[0]
+    if above:
+        numbers = evidence(history, now, above[1], rules.kept, trials)
+        if reaches(numbers, above[1]):
+            history.changes.append(Change(bar, history.level, above[0], "bar met", numbers))
+            history.level = above[0]
+
+
+def evidence(history: History, now: int, bar: Any, kept: int, trials: int) -> Numbers:
+    """Return the numbers that a bar asks for."""
+    numbers = history.numbers(now, bar.window)
+    return numbers if bar.edge is None else numbers._replace(edge=edge_of(history, kept, trials))
+
+
+def missed(numbers: Numbers, bar: Any, wider: float) -> str:
+    """Return the first cause by which the numbers miss a widened bar, or an empty text."""
+    if numbers.profit_factor < bar.profit_factor * (1 - wider):
+        return "profit factor"
+    if bar.win_rate is not None and numbers.win_rate < bar.win_rate * (1 - wider):
+        return "win rate"
+    # The limit is in whole seconds; hours of candles are exact enough to be told apart from it.
+    if bar.drawdown_hours is not None and numbers.drawdown_hours > bar.drawdown_hours * (1 + wider) + 1e-9:
+        return "drawdown time"
+    return "luck" if bar.edge is not None and numbers.edge < bar.edge * (1 - wider) else ""
 
 
 def reaches(numbers: Numbers, bar: Any) -> bool:
@@ -250,7 +302,9 @@ def reaches(numbers: Numbers, bar: Any) -> bool:
         return False
     if bar.win_rate is not None and not numbers.win_rate >= bar.win_rate:
         return False
-    return bar.drawdown_hours is None or numbers.drawdown_hours <= bar.drawdown_hours
+    if bar.drawdown_hours is not None and not numbers.drawdown_hours <= bar.drawdown_hours:
+        return False
+    return bar.edge is None or numbers.edge >= bar.edge
 
 
 def mirrored_sets(

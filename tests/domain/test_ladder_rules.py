@@ -1,26 +1,26 @@
 """Each rule of the ladder on candles made by hand, with prices and returns worked out on paper."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import nan
 
 import numpy as np
 import pytest
 
-from chalicelib.domain.candles import Candles
+from chalicelib.domain.candles import Candles, between
 from chalicelib.domain.ladder import (
     EXIT_REASONS,
     LEVEL_RULES,
-    Bar,
+    Advanced,
     Ladder,
     LadderState,
-    StepResult,
     Terms,
     advance,
     build_ladder,
     configuration_sets,
     empty_state,
-    step,
+    level_rules,
     to_arrays,
 )
 from chalicelib.domain.signal import ExitProfile
@@ -45,6 +45,19 @@ def profile(
     return ExitProfile(*ratios, time_limit=bars * HOUR or None)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "hours"), [(1, 12.0), (5, 12.0), (15, 36.0), (60, 144.0), (1440, 3456.0)]
+)
+def test_prudent_gives_a_drawdown_as_many_candles_as_it_gives_hours_at_five_minutes(
+    minutes: int, hours: int
+) -> None:
+    rules, plain = level_rules("prudent", minutes * 60), LEVEL_RULES["prudent"]
+    assert (rules.real.drawdown_hours, rules.mirror.drawdown_hours) == (hours, hours)
+    assert replace(rules.real, drawdown_hours=12.0) == plain.real
+    assert replace(rules.mirror, drawdown_hours=12.0) == plain.mirror
+    assert (rules.main, level_rules("source", minutes * 60)) == (plain.main, LEVEL_RULES["source"])
+
+
 def one_set(exits: ExitProfile, direction: int = 1, terms: Terms = FREE) -> Ladder:
     sets = configuration_sets(("A/USDT",), ("trend",), (exits,), HOUR, [(0, 0, direction, 0)])
     return build_ladder(sets, terms, LEVEL_RULES["source"])
@@ -52,26 +65,46 @@ def one_set(exits: ExitProfile, direction: int = 1, terms: Terms = FREE) -> Ladd
 
 def run(
     ladder: Ladder, bars: Sequence[Prices], signals: Sequence[int], volumes: Sequence[float] | None = None
-) -> list[StepResult]:
-    """Step one set over bars (open, high, low, close); the first bar opens at hour 1."""
+) -> Advanced:
+    """Step one set over bars (open, high, low, close); the first bar opens at hour 1.
+
+    All at once and bar by bar, which must come out the same.
+    """
     volume = [1.0] * len(bars) if volumes is None else volumes
     fields = np.array([[*prices, amount] for prices, amount in zip(bars, volume, strict=True)]).T[:, None, :]
     candles = Candles(("A/USDT",), HOUR, HOUR * (1 + np.arange(len(bars))), *fields)
-    padded = np.array([*signals, *[0] * (len(bars) - len(signals))], dtype=np.int8)
-    return list(advance(ladder, empty_state(ladder), candles, padded[None, None, :]))
+    padded = np.array([*signals, *[0] * (len(bars) - len(signals))], dtype=np.int8)[None, None, :]
+    whole, stepped = empty_state(ladder), empty_state(ladder)
+    result = advance(ladder, whole, candles, padded)
+    found, wanted = [], []
+    for bar in range(len(bars)):
+        one = between(candles, HOUR * (1 + bar), HOUR * (2 + bar))
+        step = advance(ladder, stepped, one, padded[:, :, bar : bar + 1])
+        found += trades(step)
+        wanted = step.wanted.tolist()
+    assert found == trades(result)
+    assert wanted == result.wanted.tolist()
+    same(to_arrays(whole), stepped)
+    return result
 
 
-def trades(results: Sequence[StepResult]) -> list[tuple[int, float, float, str]]:
+def trades(result: Advanced) -> list[tuple[int, float, float, str]]:
     """Return (bar, entry, exit, reason) of every closed position."""
+    done = result.trades
     return [
-        (bar, float(done.entry[n]), float(done.exit[n]), EXIT_REASONS[done.reason[n]].value)
-        for bar, done in enumerate(result.trades for result in results)
-        for n in range(len(done.sets))
+        (
+            int(done.exited[n]) // HOUR - 2,
+            float(done.entry[n]),
+            float(done.exit[n]),
+            EXIT_REASONS[done.reason[n]].value,
+        )
+        for n in range(len(done))
     ]
 
 
-def entries(results: Sequence[StepResult]) -> list[tuple[int, float]]:
-    return [(bar, float(price)) for bar, result in enumerate(results) for price in result.entries.price]
+def entries(result: Advanced) -> list[tuple[int, float]]:
+    found = result.entries
+    return [(int(found.entered[n]) // HOUR - 1, float(found.price[n])) for n in range(len(found))]
 
 
 QUIET: Prices = (100, 100.5, 99.5, 100)
@@ -79,9 +112,11 @@ QUIET: Prices = (100, 100.5, 99.5, 100)
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_signal_enters_at_the_open_of_the_next_candle(direction: int) -> None:
-    results = run(one_set(profile("0.5", "0.5"), direction), [QUIET, (101, 102, 100, 101)], [direction])
-    assert entries(results) == [(1, 101)]
-    assert results[0].wanted.tolist() == [0]
+    ladder = one_set(profile("0.5", "0.5"), direction)
+    assert run(ladder, [QUIET], [direction]).wanted.tolist() == [0]
+    result = run(ladder, [QUIET, (101, 102, 100, 101)], [direction])
+    assert entries(result) == [(1, 101)]
+    assert result.wanted.tolist() == []
 
 
 def test_other_direction_does_not_enter() -> None:
@@ -89,8 +124,10 @@ def test_other_direction_does_not_enter() -> None:
 
 
 def test_entry_waits_for_the_next_existing_candle() -> None:
-    results = run(one_set(profile("0.5", "0.5")), [QUIET, MISSING, MISSING, (103, 104, 102, 103)], [1])
-    assert entries(results) == [(3, 103)]
+    ladder = one_set(profile("0.5", "0.5"))
+    assert entries(run(ladder, [QUIET, MISSING, MISSING, (103, 104, 102, 103)], [1])) == [(3, 103)]
+    # Told at the first close, and not told again by the ones at which it still waits.
+    assert run(ladder, [QUIET, MISSING], [1]).wanted.tolist() == []
 
 
 def test_entry_candle_counts_for_exits() -> None:
@@ -229,31 +266,62 @@ def test_signal_on_a_missing_candle_does_not_count() -> None:
 def test_fee_and_slippage_are_paid_on_both_sides(direction: int, expected: float) -> None:
     candle = (100, 103, 99, 101) if direction == 1 else (100, 101, 97, 99)
     ladder = one_set(profile("0.02", "0.05"), direction, Terms(0.001, 0.001))
-    result = run(ladder, [QUIET, candle], [direction])[1]
+    result = run(ladder, [QUIET, candle], [direction])
     assert float(result.trades.net_return[0]) == pytest.approx(expected, abs=1e-15)
     assert float(result.trades.exit[0]) == (102 if direction == 1 else 98)
 
 
-def bar_at(open_time: int, symbols: int = 1) -> Bar:
-    return Bar(open_time, *(np.full(symbols, 100.0) for _ in range(5)))
+def test_open_outside_its_candle_counts_as_part_of_it() -> None:
+    bars = [QUIET, QUIET, (103, 101, 99, 100)]
+    assert trades(run(one_set(profile("0.02", "0.05")), bars, [1])) == [(2, 100, 103, "take_profit")]
+
+
+def test_a_return_beyond_a_thousand_percent_is_kept_clipped() -> None:
+    ladder = one_set(profile("20"))
+    candles = candles_at(HOUR, [QUIET, QUIET, (100, 2600, 99, 2500)])
+    state = empty_state(ladder)
+    result = advance(ladder, state, candles, np.array([[[1, 0, 0]]], np.int8))
+    assert result.trades.net_return.tolist() == [20.0]
+    assert state.returns[0, 0] == 10 * 10**7
+
+
+def candles_at(open_time: int, bars: Sequence[Prices], symbols: Sequence[str] = ("A/USDT",)) -> Candles:
+    fields = np.array([[*prices, 1.0] for prices in bars]).T[:, None, :].repeat(len(symbols), axis=1)
+    return Candles(tuple(symbols), HOUR, open_time + HOUR * np.arange(len(bars)), *fields)
 
 
 @pytest.mark.parametrize(
-    ("bar", "signals", "words"),
+    ("candles", "signals", "words"),
     [
-        (bar_at(3 * HOUR), np.zeros((1, 1), np.int8), "the bar that opens at 7200, not 10800"),
-        (bar_at(HOUR), np.zeros((1, 1), np.int8), "the bar that opens at 7200, not 3600"),
-        (bar_at(2 * HOUR), np.zeros((2, 1), np.int8), "signals of shape"),
-        (bar_at(2 * HOUR, 2), np.zeros((1, 1), np.int8), "one candle for each of the 1 symbols"),
+        (
+            candles_at(3 * HOUR, [QUIET]),
+            np.zeros((1, 1, 1), np.int8),
+            "the bar that opens at 7200, not 10800",
+        ),
+        (candles_at(2 * HOUR, [QUIET]), np.zeros((2, 1, 1), np.int8), "signals of shape"),
+        (candles_at(2 * HOUR, [QUIET]), np.zeros((1, 1, 2), np.int8), "signals of shape"),
+        (candles_at(2 * HOUR, [QUIET], ("A/USDT", "B/USDT")), np.zeros((1, 2, 1), np.int8), "other symbols"),
     ],
 )
-def test_wrong_step_is_refused_and_changes_nothing(bar: Bar, signals: np.ndarray, words: str) -> None:
+def test_wrong_step_is_refused_and_changes_nothing(candles: Candles, signals: np.ndarray, words: str) -> None:
     ladder = one_set(profile("0.5", "0.5"))
-    state = step(ladder, empty_state(ladder), bar_at(HOUR), np.ones((1, 1), np.int8)).state
+    state = empty_state(ladder)
+    advance(ladder, state, candles_at(HOUR, [QUIET]), np.ones((1, 1, 1), np.int8))
     before = to_arrays(state)
     with pytest.raises(UsageError, match=words):
-        step(ladder, state, bar, signals)
+        advance(ladder, state, candles, signals)
     same(before, state)
+
+
+def test_candles_that_the_state_has_seen_change_nothing() -> None:
+    ladder = one_set(profile("0.5", "0.5"))
+    state = empty_state(ladder)
+    seen = candles_at(HOUR, [QUIET, QUIET])
+    advance(ladder, state, seen, np.ones((1, 1, 2), np.int8))
+    before = to_arrays(state)
+    again = advance(ladder, state, seen, np.ones((1, 1, 2), np.int8))
+    same(before, state)
+    assert (len(again.trades), len(again.entries), len(again.changes), len(again.wanted)) == (0, 0, 0, 0)
 
 
 def test_candles_of_another_grid_are_refused() -> None:
@@ -263,10 +331,10 @@ def test_candles_of_another_grid_are_refused() -> None:
     for symbol, timeframe in (("B/USDT", HOUR), ("A/USDT", 300)):
         other = Candles((symbol,), timeframe, timeframe * np.arange(3), *fields)
         with pytest.raises(UsageError, match="other symbols or of another timeframe"):
-            list(advance(ladder, empty_state(ladder), other, signals))
+            advance(ladder, empty_state(ladder), other, signals)
     right = Candles(("A/USDT",), HOUR, HOUR * np.arange(3), *fields)
     with pytest.raises(UsageError, match="do not fit"):
-        list(advance(ladder, empty_state(ladder), right, signals[:, :, :2]))
+        advance(ladder, empty_state(ladder), right, signals[:, :, :2])
 
 
 def same(before: dict[str, np.ndarray], state: LadderState) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.candle_blocks import block_start
 from chalicelib.domain.candles import Candles
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.market import Market
@@ -59,6 +60,7 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self.candles: dict[tuple[str, int], Candles] = {}
+        self.blocks: dict[tuple[str, int, int], Candles] = {}
         self.indications: dict[tuple[str, str], IndicationSnapshot] = {}
         self.ladders: dict[tuple[str, str], LadderSnapshot] = {}
 
@@ -67,6 +69,13 @@ class MemoryObjects:
 
     def save_candles(self, exchange: str, candles: Candles) -> None:
         self.candles[exchange, candles.timeframe] = candles
+
+    def load_block(self, exchange: str, timeframe: int, start: int) -> Candles | None:
+        return self.blocks.get((exchange, timeframe, start))
+
+    def save_block(self, exchange: str, block: Candles) -> None:
+        start = block_start(int(block.open_time[0]), block.timeframe)
+        self.blocks[exchange, block.timeframe, start] = block
 
     def load_indications(self, tenant: str, connection_id: str) -> IndicationSnapshot | None:
         return self.indications.get((tenant, connection_id))

@@ -114,6 +114,13 @@ class Recorder:
         """Tell whether every race that a scenario set up has happened."""
         return not self._rivals
 
+    def read(self, function: str, prefix: str) -> list[str]:
+        """Return the objects that a function has asked for, by what their keys begin with."""
+        keys = [
+            call.parameters.get("Key", "") for call in self.calls[function] if call.operation == "GetObject"
+        ]
+        return [key for key in keys if key.startswith(prefix)]
+
     def traced(self, world: World) -> World:
         """Return the world with its parts noting which of their methods are used."""
         parts: dict[str, Any] = {name: _Traced(getattr(world, name), self) for name in TRACED_PARTS}

@@ -112,12 +112,17 @@ def market(stage: Deployed) -> None:
     stage.recorder.before(
         "PutObject", "candles/", lambda: stage.clients["s3"].put_object(**place, Body=b"other")
     )
+    archived = stage.metrics["candle_blocks"]
     assert stage.ticks("market_tick", market_tick_now(stage)) == 1
     assert stage.ticks("market_tick", market_tick_now(stage)) == 0
+    assert stage.metrics["candle_blocks"] == archived + 2, "the block of the tick that failed is laid over"
+    kept = stage.clients["s3"].list_objects_v2(Bucket=stage.settings.bucket, Prefix="candles/binance/60/")
+    assert kept["KeyCount"] == 3, "all blocks whose time is over"
 
 
 def decisions(stage: Deployed) -> None:
     """Decide on candles: warm and cold, with and without the objects of the ticks before."""
+    assert stage.api("GET", "/ladder", connection_id="main") == (409, "CONFLICT"), "there is none yet"
     for _ in range(_MOST_CANDLES):
         for kind in ("indication", "strategy"):
             assert stage.ticks("decision_tick", tick_now(stage, kind)) == 0
@@ -128,18 +133,33 @@ def decisions(stage: Deployed) -> None:
     stage.cold()
     next_candle(stage, 1860)
     assert stage.ticks("decision_tick", tick_now(stage, "strategy")) == 0
+    _ladder(stage)
     stage.world.objects.delete_all(TENANT, "main")
     stage.cold()
+    assert stage.api("GET", "/ladder", connection_id="main") == (409, "CONFLICT"), "its snapshot is lost"
     rebuilds = stage.metrics["ladder_rebuilds"]
     next_candle(stage)
+    blocks = "candles/binance/60/"
+    before = len(stage.recorder.read("decision_tick", blocks))
     assert stage.ticks("decision_tick", tick_now(stage, "strategy")) == 0
     assert stage.metrics["ladder_rebuilds"] == rebuilds + 1
+    assert len(stage.recorder.read("decision_tick", blocks)) > before, "it begins before the stored candles"
+    assert not stage.metrics["ladder_history_lost"]
     stage.data("POST", "/connections", {**WISH, "connection_id": "idle", "timeframe": "1h"})
     assert stage.ticks("decision_tick", tick_now(stage, "strategy", "idle")) == 1, "it was never started"
     stage.data("POST", "/trade-engine/idle/start")
     stage.let_pass(60)
     assert stage.ticks("decision_tick", tick_now(stage, "strategy", "idle")) == 0, "it has no candles"
     stage.data("POST", "/trade-engine/idle/stop")
+
+
+def _ladder(stage: Deployed) -> None:
+    """Look at a ladder in which sets have risen: why they did stands in the audit log."""
+    shown = stage.data("GET", "/ladder", connection_id="main", level="main", limit="5")
+    assert shown["counts"]["main"] >= len(shown["items"]) > 0
+    assert {one["level"] for one in shown["items"]} == {"main"}
+    if stage.settings.events == "audit":
+        assert all(one["change"]["after"] == "main" for one in shown["items"])
 
 
 def execution(stage: Deployed) -> None:

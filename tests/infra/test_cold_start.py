@@ -53,7 +53,7 @@ BUDGETS = {
     "market_tick": Budget(f"{_TRIGGERS}.market_tick", 340, frozenset({"numpy"})),
     "decision_tick": Budget(f"{_TRIGGERS}.decision_tick", 380, frozenset({"numpy", "talib"})),
     "realtime_tick": Budget(f"{_TRIGGERS}.realtime_tick", 260),
-    "execute_signals": Budget(f"{_TRIGGERS}.execute_signals", 260),
+    "execute_signals": Budget(f"{_TRIGGERS}.execute_signals", 262),
     "record_events": Budget(f"{_TRIGGERS}.record_events", 250),
     "publish_positions": Budget(f"{_TRIGGERS}.publish_positions", 250),
     "authorize": Budget(f"{_TRIGGERS}.api.authorizer", 80),

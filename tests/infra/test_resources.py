@@ -136,6 +136,43 @@ def test_names_are_those_of_the_settings(stage: str) -> None:
     assert secret["GenerateSecretString"]["PasswordLength"] >= LEAST_SECRET_BYTES
 
 
+def taken_away(rules: list[dict[str, Any]], prefix: str) -> list[str]:
+    """Return the rules that remove objects below a prefix or move them to where reading takes time."""
+    found = []
+    for rule in rules:
+        scope = rule.get("Filter", rule)
+        begins = str(scope.get("And", scope).get("Prefix", ""))
+        reaches = begins.startswith(prefix) or prefix.startswith(begins)
+        if reaches and any(name.startswith(("Expiration", "Transition")) for name in rule):
+            found.append(str(rule["Id"]))
+    return found
+
+
+@both_stages
+@pytest.mark.parametrize("prefix", ["candles/", "ladder/"])
+def test_what_ladders_are_rebuilt_from_stays_however_old_it_is(stage: str, prefix: str) -> None:
+    (bucket,) = of_type(resources_stack(stage), "S3::Bucket").values()
+    assert "VersioningConfiguration" not in bucket, "old versions would need a rule of their own"
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert rules
+    assert taken_away(rules, prefix) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"ExpirationInDays": 30},
+        {"ExpirationInDays": 30, "Prefix": "candles/"},
+        {"ExpirationDate": "2030-01-01", "Prefix": "candles/binance/"},
+        {"Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": 90}], "Filter": {"Prefix": "can"}},
+        {"ExpirationInDays": 30, "Filter": {"And": {"Prefix": "candles/", "ObjectSizeGreaterThan": 1}}},
+    ],
+)
+def test_a_rule_that_takes_archived_candles_away_is_found(rule: dict[str, Any]) -> None:
+    assert taken_away([{"Id": "planted", "Status": "Enabled", **rule}], "candles/") == ["planted"]
+    assert taken_away([{"Id": "else", "ExpirationInDays": 1, "Prefix": "reports/"}], "candles/") == []
+
+
 @pytest.mark.parametrize(
     ("stage", "choice", "made"),
     [

@@ -135,6 +135,9 @@ def test_events_have_the_shapes_of_api_gateway():
     assert event["pathParameters"] == {"name": "a"}
     assert json.loads(event["body"]) == {"b": 1}
     assert event["requestContext"]["authorizer"] == {"tenant": "t"}
-    assert rest_event("GET", "/x")["body"] is None
+    plain, asked_for = rest_event("GET", "/x"), rest_event("GET", "/x", query={"limit": "5"})
+    assert plain["body"] is plain["queryStringParameters"] is plain["multiValueQueryStringParameters"] is None
+    assert asked_for["queryStringParameters"] == {"limit": "5"}
+    assert asked_for["multiValueQueryStringParameters"] == {"limit": ["5"]}
     asked = authorizer_event("abc", "eu-central-1")
     assert (asked["type"], asked["authorizationToken"]) == ("TOKEN", "Bearer abc")

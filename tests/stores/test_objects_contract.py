@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chalicelib.domain.candles import FIELDS, Candles
+from chalicelib.domain.candles import ANCHOR_BLOCK, FIELDS, Candles
 from chalicelib.domain.snapshots import IndicationSnapshot, LadderSnapshot
 from chalicelib.errors import StaleWrite
 from chalicelib.flows.world import ObjectStore
@@ -19,6 +19,7 @@ from tests.stores.worlds import SETTINGS, Stores
 
 PLACE = (TENANT, CONNECTION)
 CANDLES_KEY = "candles/binance/300"
+BLOCK = ANCHOR_BLOCK * 300
 
 
 def candles(symbols: int = 3, bars: int = 10, seed: int = 0) -> Candles:
@@ -103,6 +104,35 @@ def test_of_two_writers_at_once_one_wins(stores: Stores) -> None:
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda store: saved(store, candles()), stores.containers))
     assert sorted(results) == ["saved", "stale"]
+
+
+def test_archived_candles_come_back_by_their_block_and_are_replaced_by_who_read_them(stores: Stores) -> None:
+    one, other = stores.containers
+    start, block = 1_600_000_200 // BLOCK * BLOCK, candles()
+    assert one.load_block("binance", 300, start) is None
+    one.save_block("binance", block)
+    assert same_candles(other.load_block("binance", 300, start), block)
+    assert other.load_block("binance", 300, start + BLOCK) is None
+    assert other.load_block("bybit", 300, start) is None
+    assert other.load_candles("binance", 300) is None
+    with pytest.raises(StaleWrite):
+        one.save_block("binance", candles(seed=1))
+    for store in (one, other):
+        assert store.load_block("binance", 300, start) is not None
+    other.save_block("binance", candles(seed=2))
+    with pytest.raises(StaleWrite):
+        one.save_block("binance", candles(seed=3))
+    assert same_candles(one.load_block("binance", 300, start), candles(seed=2))
+
+
+@pytest.mark.parametrize("body", [b"", b"rubbish", zlib.compress(b"rubbish"), zlib.compress(b"{}\n")])
+def test_a_broken_block_counts_as_absent_and_can_be_replaced(aws: Stores, body: bytes) -> None:
+    start = 1_600_000_200 // BLOCK * BLOCK
+    aws.clients["s3"].put_object(Bucket=SETTINGS.bucket, Key=f"{CANDLES_KEY}/{start}", Body=body)
+    store = aws.containers[0]
+    assert store.load_block("binance", 300, start) is None
+    store.save_block("binance", candles())
+    assert same_candles(aws.containers[1].load_block("binance", 300, start), candles())
 
 
 def test_indications_come_back_and_the_last_one_stands(stores: Stores) -> None:
@@ -249,5 +279,7 @@ def test_each_method_is_one_call(aws: Stores) -> None:
     store.load_indications(*PLACE)
     store.save_ladder(*PLACE, ladder(4))
     store.load_ladder(*PLACE, 4)
+    store.save_block("binance", candles())
+    store.load_block("binance", 300, 1_600_000_200 // BLOCK * BLOCK)
     store.delete_all(*PLACE)
-    assert aws.calls == {"s3.PutObject": 2, "s3.GetObject": 2, "s3.DeleteObjects": 1}
+    assert aws.calls == {"s3.PutObject": 3, "s3.GetObject": 3, "s3.DeleteObjects": 1}

@@ -16,7 +16,7 @@ import pytest
 
 from chalicelib.domain.codec import to_plain, to_stored
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.engine import Engine, engine_subject
+from chalicelib.domain.engine import Engine, LadderPointer, engine_subject
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import Event, SignalBatch, Tick
 from chalicelib.domain.order import Order, OrderState
@@ -141,13 +141,31 @@ def test_an_engine_of_the_first_schema_is_read_to_the_last_field(aws: Stores) ->
     put(aws, "engines", item)
     engine = aws.engines.get(ENGINE)
     assert engine is not None
-    plain = to_plain(engine)
+    plain = to_stored(engine)
     texts = {name[2:]: json.loads(v["S"]) for name, v in item.items() if name[:2] == "f_" and "S" in v}
     assert {name: plain[name] for name in texts} == texts
     assert engine.settings["connection_id"] == CONNECTION
     assert engine.lease("strategy").fence == int(item["lease_strategy_fence"]["N"])
     assert engine.beats["strategy"].ok_at == 102.0
     assert engine.last_indicated == 0, "a field that came later has its default"
+
+
+def test_a_ladder_pointer_is_read_and_written_beside_programs_that_know_less_or_more_of_it(
+    aws: Stores,
+) -> None:
+    item = item_of("engines")
+    put(aws, "engines", item)
+    engine = aws.engines.acquire(ENGINE, "strategy", "me", 200.0, 55.0, 190)
+    assert isinstance(engine, Engine)
+    assert (engine.ladder, engine.archived) == (LadderPointer(3, 7, 100, 102.0, begin=0, told=0), 0)
+    fence = engine.lease("strategy").fence
+    aws.engines.save(engine, "strategy", fence, 190, ("ladder",))
+    assert stored(aws, "engines", item)["f_ladder"] == item["f_ladder"], "without what is as by default"
+    text = json.dumps({**json.loads(item["f_ladder"]["S"]), "begin": 60, "colour": {"rgb": [0, 0, 255]}})
+    put(aws, "engines", {**item, "f_ladder": {"S": text}})
+    newer_engine = aws.engines.get(ENGINE)
+    assert newer_engine is not None
+    assert newer_engine.ladder == LadderPointer(3, 7, 100, 102.0, begin=60)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -153,6 +153,7 @@ def test_a_forbidden_command_is_409_with_the_allowed_ones(api: Api) -> None:
         ("GET", "/connections/nope"),
         ("DELETE", "/connections/nope"),
         ("GET", "/positions?connection_id=nope"),
+        ("GET", "/ladder?connection_id=nope"),
     ],
 )
 def test_an_unknown_connection_is_404(api: Api, method: str, path: str) -> None:
@@ -214,6 +215,13 @@ def test_the_same_connection_again_is_the_same_and_another_is_409(api: Api) -> N
         ("/positions?cursor=garbage", "cursor 'garbage'"),
         ("/positions?limit=1&limit=2", "parameter 'limit' is given more than once"),
         ("/trade-engine/main/logs?symbol=x", "unknown parameter 'symbol'"),
+        ("/ladder", "parameter connection_id is missing: every connection has a ladder of its own"),
+        ("/ladder?connection_id=", "parameter connection_id is missing"),
+        ("/ladder?connection=main", "unknown parameter 'connection': the ladder takes connection_id, level"),
+        ("/ladder?connection_id=main&connection_id=other", "'connection_id' is given more than once"),
+        ("/ladder?connection_id=main&level=best", "unknown level 'best': use one of base, main, real"),
+        ("/ladder?connection_id=main&limit=501", "limit must be a whole number from 1 to 500, not '501'"),
+        ("/ladder?connection_id=main&limit=1e2", "limit must be a whole number from 1 to 500"),
     ],
 )
 def test_a_wrong_parameter_is_400(api: Api, path: str, text: str) -> None:
@@ -221,6 +229,19 @@ def test_a_wrong_parameter_is_400(api: Api, path: str, text: str) -> None:
     status, _, error = api.refusal("GET", path)
     assert status == 400
     assert text in error
+
+
+def test_a_connection_without_a_ladder_is_409_with_what_to_do(api: Api) -> None:
+    with_connections(api.world(), "main")
+    asked = ("GET", "/ladder?connection_id=main")
+    has_none = "connection 'main' has no ladder yet: "
+    assert api.refusal(*asked) == (409, "CONFLICT", f"{has_none}start its engine")
+    api.data("POST", "/trade-engine/main/start")
+    status, _, error = api.refusal(*asked)
+    assert (status, error) == (
+        409,
+        f"{has_none}its first snapshot comes with the first strategy tick of its engine, which is running",
+    )
 
 
 def test_pages_follow_each_other_through_the_api(api: Api) -> None:

@@ -147,8 +147,16 @@ def test_a_tenant_sees_nothing_of_another(memory: Memory) -> None:
         assert ask(method, path, other, b"")[0] == 404
     for method, path in (("POST", "/trade-engine/main/start"), ("GET", "/trade-engine/main/logs")):
         assert ask(method, path, other, b"")[0] == 404
+    for path in (
+        "/ladder?connection_id=main",
+        "/ladder?connection_id=main&level=real",
+        "/orders?connection_id=main",
+    ):
+        status, answer = ask("GET", path, other, b"")
+        assert (status, answer["code"]) == (404, "NOT_FOUND"), "as one that does not exist"
     assert ask("DELETE", "/connections/main/credentials", other, b"")[0] == 404
     secret = b'{"api_key": "a", "secret": "b"}'
     assert ask("PUT", "/connections/main/credentials", other, secret)[0] == 404
     assert ask("GET", "/audit", other, b"")[1]["data"]["items"] == []
     assert ask("GET", "/connections/main", bearer(), b"")[0] == 200
+    assert ask("GET", "/ladder?connection_id=main", bearer(), b"")[0] == 409, "its own has none yet"

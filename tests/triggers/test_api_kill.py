@@ -69,7 +69,7 @@ def test_breakers_are_reset_and_shown(api: Api) -> None:
 
 def test_a_live_connection_is_prudent_warned_about_and_starts_with_credentials_only(api: Api) -> None:
     made = api.data("POST", "/connections", {**WISH, "mode": "live", "risk": {"daily_loss": None}})
-    assert made["ladder"] == {"enabled": True, "profile": "prudent", "gate_open": False}
+    assert made["ladder"] == {"enabled": True, "profile": "prudent", "gate_open": False, "preset": None}
     assert [text.split()[0] for text in made["warnings"]] == ["risk.daily_loss"]
     status, code, error = api.refusal("POST", "/trade-engine/main/start")
     assert (status, code) == (409, "CONFLICT")

@@ -1,23 +1,35 @@
-"""Promotion, demotion and mirroring of configuration sets, with the numbers that decided; used by the kernel.
+"""Level changes with the numbers that decided, and what is mirrored to the exchange; for ticks and backtests.
 
-The bars of `prudent` are thresholds only: they do not correct for the number of sets tried.
+When sets change their level is in `judging`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.domain.ladder.rules import Ladder, LevelRules, Threshold
+from chalicelib.domain.ladder.history import present
+from chalicelib.domain.ladder.luck import edges
+from chalicelib.domain.ladder.returns import sums
+from chalicelib.domain.ladder.rules import Ladder, Threshold
 from chalicelib.domain.ladder.sets import Rows, direction_name
-from chalicelib.domain.ladder.state import BASE, LEVELS, MAIN, REAL, LadderState
-from chalicelib.domain.ladder.statistics import Statistics, recent_statistics, statistics
+from chalicelib.domain.ladder.state import LEVELS, REAL, LadderState
+from chalicelib.domain.ladder.statistics import (
+    Statistics,
+    held_until,
+    profit_factor,
+    statistics,
+    win_rate,
+)
 from chalicelib.domain.signal import Direction, ExitProfile
 
-Cause = Literal["bar met", "profit factor", "win rate", "drawdown time"]
-CAUSES: tuple[Cause, ...] = ("bar met", "profit factor", "win rate", "drawdown time")
+Cause = Literal["bar met", "profit factor", "win rate", "drawdown time", "luck"]
+CAUSES: tuple[Cause, ...] = ("bar met", "profit factor", "win rate", "drawdown time", "luck")
+BAR_MET, PROFIT_FACTOR, WIN_RATE, DRAWDOWN_TIME, LUCK = range(len(CAUSES))
+
+Causes = NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +45,23 @@ class LevelChange:
     closed: int
     profit_factor: float
     win_rate: float
+    expectancy: float
     drawdown_hours: float
+    edge: float
 
 
 @dataclass(frozen=True, slots=True)
 class LevelChanges:
-    """The level changes of one candle as columns; `cause` is a row of CAUSES."""
+    """Level changes as columns; `at` is when the candle closed, `cause` a row of CAUSES.
+
+    `evidence` are the numbers over the window of the bar that decided, at that moment.
+    """
 
     sets: Rows
+    at: Rows
     before: NDArray[np.int8]
     after: NDArray[np.int8]
-    cause: NDArray[np.int8]
+    cause: Causes
     evidence: Statistics
 
     def __len__(self) -> int:
@@ -63,45 +81,21 @@ class Mirrored:
     drawdown_hours: float
 
 
-def change_levels(rules: LevelRules, state: LadderState, rows: Rows, now: int) -> LevelChanges:
-    """Move those of `rows` that earned or lost their level by one; return the moves with their evidence."""
-    numbers = statistics(state, rows, now)
-    level = state.level[rows]
-    cause = np.zeros(len(rows), dtype=np.int8)
-    earned = np.zeros(len(rows), dtype=np.bool_)
-    for here, held, next_bar in (
-        (BASE, None, rules.main),
-        (MAIN, rules.main, rules.real),
-        (REAL, rules.real, None),
-    ):
-        on_level = level == here
-        if next_bar is not None:
-            earned |= on_level & meets(numbers, next_bar)
-        if held is not None:
-            cause[on_level] = _missed(numbers, held, rules.hysteresis)[on_level]
-    after = np.where(cause > 0, level - 1, level + earned).astype(np.int8)
-    moved = np.flatnonzero(after != level)
-    state.level[rows[moved]] = after[moved]
-    state.level_since[rows[moved]] = now
-    return LevelChanges(rows[moved], level[moved], after[moved], cause[moved], _take(numbers, moved))
-
-
-def meets(numbers: Statistics, bar: Threshold) -> NDArray[np.bool_]:
-    """Tell per row whether it reaches a bar; an unproven profit factor (NaN) never does."""
-    reached: NDArray[np.bool_] = (numbers.closed >= bar.positions) & (
-        numbers.profit_factor >= bar.profit_factor
+def reaches(ladder: Ladder, state: LadderState, rows: Rows, now: Rows, bar: Threshold) -> NDArray[np.bool_]:
+    """Tell per row whether it reaches a bar at `now`; an unproven profit factor never does."""
+    found = sums(state, ladder.rules, rows, bar.window)
+    reached: NDArray[np.bool_] = (state.closed[rows] >= bar.positions) & (
+        profit_factor(found) >= bar.profit_factor
     )
     if bar.win_rate is not None:
-        reached &= numbers.win_rate >= bar.win_rate
+        reached &= win_rate(found) >= bar.win_rate
     if bar.drawdown_hours is not None:
-        reached &= numbers.drawdown_hours <= bar.drawdown_hours
+        left = np.flatnonzero(reached)
+        reached[left] = held_until(present(state, rows[left]), bar, 0.0) >= now[left]
+    if bar.edge is not None:
+        left = np.flatnonzero(reached)
+        reached[left] = edges(present(state, rows[left]), len(ladder.sets)) >= bar.edge
     return reached
-
-
-def due_for_drawdown(state: LadderState) -> NDArray[np.bool_]:
-    """Tell which sets may fall from real by the mere passing of time: those in an unrecovered drawdown."""
-    due: NDArray[np.bool_] = (state.level == REAL) & (state.underwater_since > 0)
-    return due
 
 
 def mirrored(ladder: Ladder, state: LadderState, wanted: Rows) -> tuple[Mirrored, ...]:
@@ -110,18 +104,17 @@ def mirrored(ladder: Ladder, state: LadderState, wanted: Rows) -> tuple[Mirrored
     A set must be on real and its last positions must hold the mirror bar. Of several on one symbol, whatever
     their direction, the one with the best profit factor over these positions counts, then the first.
     """
-    rules = ladder.rules
+    bar, now = ladder.rules.mirror, state.closed_until
     rows = wanted[state.level[wanted] == REAL]
-    numbers = recent_statistics(state, rows, rules.recent, state.closed_until)
-    holding = np.flatnonzero(meets(numbers, rules.mirror))
-    rows, numbers = rows[holding], _take(numbers, holding)
+    rows = rows[reaches(ladder, state, rows, np.full(len(rows), now), bar)]
+    numbers = statistics(ladder, state, rows, bar.window, now)
     symbol = ladder.sets.symbol[rows]
     ranked = np.lexsort((rows, -numbers.profit_factor, symbol))
     first = np.unique(symbol[ranked], return_index=True)[1]
     return tuple(_mirrored(ladder, int(rows[place]), numbers, int(place)) for place in ranked[first])
 
 
-def level_changes(ladder: Ladder, changes: LevelChanges, at: int) -> Iterator[LevelChange]:
+def level_changes(ladder: Ladder, changes: LevelChanges) -> Iterator[LevelChange]:
     """Yield the changes as records for the audit log."""
     numbers = changes.evidence
     for place, row in enumerate(changes.sets):
@@ -131,12 +124,39 @@ def level_changes(ladder: Ladder, changes: LevelChanges, at: int) -> Iterator[Le
             before=LEVELS[changes.before[place]],
             after=LEVELS[changes.after[place]],
             cause=CAUSES[changes.cause[place]],
-            at=at,
+            at=int(changes.at[place]),
             closed=int(numbers.closed[place]),
             profit_factor=float(numbers.profit_factor[place]),
             win_rate=float(numbers.win_rate[place]),
+            expectancy=float(numbers.expectancy[place]),
             drawdown_hours=float(numbers.drawdown_hours[place]),
+            edge=float(numbers.edge[place]),
         )
+
+
+def joined_changes(parts: Sequence[LevelChanges]) -> LevelChanges:
+    """Return level changes in the order in which they happened, those of one moment by set."""
+    sets, at, before, after, cause = (
+        np.concatenate([np.empty(0, dtype=kind), *(getattr(part, name) for part in parts)])
+        for name, kind in (
+            ("sets", np.int64),
+            ("at", np.int64),
+            ("before", np.int8),
+            ("after", np.int8),
+            ("cause", np.int8),
+        )
+    )
+    order = np.lexsort((sets, at))
+    evidence = {
+        item.name: np.concatenate([np.empty(0), *(getattr(part.evidence, item.name) for part in parts)])[
+            order
+        ]
+        for item in fields(Statistics)
+    }
+    evidence["closed"] = evidence["closed"].astype(np.int64)
+    return LevelChanges(
+        sets[order], at[order], before[order], after[order], cause[order], Statistics(**evidence)
+    )
 
 
 def _mirrored(ladder: Ladder, row: int, numbers: Statistics, place: int) -> Mirrored:
@@ -149,24 +169,4 @@ def _mirrored(ladder: Ladder, row: int, numbers: Statistics, place: int) -> Mirr
         exits=sets.profiles[sets.profile[row]],
         profit_factor=float(numbers.profit_factor[place]),
         drawdown_hours=float(numbers.drawdown_hours[place]),
-    )
-
-
-def _missed(numbers: Statistics, bar: Threshold, hysteresis: float) -> NDArray[np.int8]:
-    """Return per row the cause (a row of CAUSES) by which it misses a bar widened by the hysteresis, or 0."""
-    cause = np.zeros(len(numbers.closed), dtype=np.int8)
-    if bar.drawdown_hours is not None:
-        cause[numbers.drawdown_hours > bar.drawdown_hours * (1 + hysteresis)] = CAUSES.index("drawdown time")
-    if bar.win_rate is not None:
-        cause[numbers.win_rate < bar.win_rate * (1 - hysteresis)] = CAUSES.index("win rate")
-    cause[numbers.profit_factor < bar.profit_factor * (1 - hysteresis)] = CAUSES.index("profit factor")
-    return cause
-
-
-def _take(numbers: Statistics, places: Rows) -> Statistics:
-    return Statistics(
-        numbers.closed[places],
-        numbers.profit_factor[places],
-        numbers.win_rate[places],
-        numbers.drawdown_hours[places],
     )

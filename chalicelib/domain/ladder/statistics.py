@@ -1,150 +1,153 @@
-"""Rolling statistics of configuration sets, computed from their rings of returns; used by kernel and levels.
+"""Rolling statistics of configuration sets, computed from their rings of returns; used by levels and callers.
 
-Sums always run over one set's returns from the oldest to the newest, so that they come out the same to the
-last bit however many sets or candles are worked on at once.
+All sums are of whole numbers, so that they come out the same however many sets or candles are worked on at
+once; where decimals must be added (see `luck`), it is done from the oldest position to the newest.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chalicelib.domain.ladder.rules import Floats
+from chalicelib.domain.ladder.history import Moments, in_blocks, last_positions, present, reached_at
+from chalicelib.domain.ladder.luck import edges
+from chalicelib.domain.ladder.returns import UNITS, Sums, ring_sums, sums
+from chalicelib.domain.ladder.rules import Floats, Ladder, Threshold
 from chalicelib.domain.ladder.sets import Rows
-from chalicelib.domain.ladder.state import LadderState
+from chalicelib.domain.ladder.state import NEVER, LadderState
 
 PROVEN_WINS = 10
-SECONDS_PER_HOUR = 3600.0
-_BLOCK = 1024  # rows at a time, so that a block's intermediate arrays stay in the processor's cache
+SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Numbers of some sets at one moment, columns `[rows]`.
 
-    `closed` counts all closed positions ever, the others are rolling. `profit_factor` is NaN while nothing is
-    proven, `win_rate` NaN without positions; `drawdown_hours` is the average time from a peak of the equity
-    (the running sum of returns) to its recovery, an unrecovered one counted until now, 0 without any.
+    `closed` counts all closed positions ever, the others are those of a window of the last ones.
+    `profit_factor` is NaN while nothing is proven; `win_rate` and `expectancy` (the mean net return) are NaN
+    without positions; `drawdown_hours` is the average time from a peak of the equity (the running sum of
+    returns) to its recovery, an unrecovered one counted until now, 0 without any. `edge` is the deflated
+    Sharpe ratio over all positions kept (see `luck`), NaN where it was not asked for.
     """
 
     closed: Rows
     profit_factor: Floats
     win_rate: Floats
+    expectancy: Floats
     drawdown_hours: Floats
+    edge: Floats
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """Sums over the last positions of some sets; `underwater_since` is 0 at an equity peak."""
+class Drawdowns:
+    """Drawdowns of some sets in a window: seconds and number of recovered ones; the peak before an open one.
 
-    gross_profit: Floats
-    gross_loss: Floats
-    wins: Rows
-    drawdown_seconds: Rows
-    drawdowns: Rows
+    `underwater_since` is 0 at an equity peak.
+    """
+
+    seconds: Rows
+    count: Rows
     underwater_since: Rows
 
 
-def record(state: LadderState, rows: Rows, returns: Floats, closed_at: int) -> None:
-    """Put one closed position per row into the rings and bring the statistics of these rows up to date."""
-    kept = state.returns.shape[1]
-    slot = state.closed[rows] % kept
-    full = state.closed[rows] >= kept
-    first = state.closed[rows] == 0
-    since = np.where(first, state.entered[rows], state.window_since[rows])
-    state.window_since[rows] = np.where(full, state.exited[rows, slot], since)
-    state.returns[rows, slot] = returns
-    state.exited[rows, slot] = closed_at
-    state.closed[rows] += 1
-    for begin in range(0, len(rows), _BLOCK):
-        block = rows[begin : begin + _BLOCK]
-        window = _measure(state, block, kept)
-        state.gross_profit[block] = window.gross_profit
-        state.gross_loss[block] = window.gross_loss
-        state.wins[block] = window.wins
-        state.drawdown_seconds[block] = window.drawdown_seconds
-        state.drawdowns[block] = window.drawdowns
-        state.underwater_since[block] = window.underwater_since
+def statistics(
+    ladder: Ladder, state: LadderState, rows: Rows, window: int, now: int | Rows, edge: bool = False
+) -> Statistics:
+    """Return the statistics of `rows` over their last `window` positions.
+
+    `now` is an epoch second, or one for each row; `window` is at most what is kept; `edge` says whether to
+    work that out, too.
+    """
+    found, moments = sums(state, ladder.rules, rows, window), present(state, rows)
+    edges_ = edges(moments, len(ladder.sets)) if edge else np.full(len(rows), np.nan)
+    return _statistics(moments.closed, found, drawdowns(moments, window), now, edges_)
 
 
-def statistics(state: LadderState, rows: Rows, now: int) -> Statistics:
-    """Return the statistics of `rows` over all positions kept, at `now` (epoch second)."""
-    window = _Window(
-        state.gross_profit[rows],
-        state.gross_loss[rows],
-        state.wins[rows],
-        state.drawdown_seconds[rows],
-        state.drawdowns[rows],
-        state.underwater_since[rows],
-    )
-    return _statistics(window, state.closed[rows], state.returns.shape[1], now)
+def past_statistics(moments: Moments, window: int, now: Rows, edge: Floats) -> Statistics:
+    """Return the statistics of sets as they were at some moments, when it was `now`; `edge` is taken over."""
+    found = ring_sums(moments, window)
+    return _statistics(moments.closed, found, drawdowns(moments, window), now, edge)
 
 
-def recent_statistics(state: LadderState, rows: Rows, positions: int, now: int) -> Statistics:
-    """Return the statistics of `rows` over their last `positions` (at most those kept), at `now`."""
-    return _statistics(_measure(state, rows, positions), state.closed[rows], positions, now)
-
-
-def profit_factor(gross_profit: Floats, gross_loss: Floats, wins: Rows) -> Floats:
-    """Return gross profit / gross loss; without any loss infinite from 10 wins on, NaN (unproven) before."""
-    lossless = np.where(wins >= PROVEN_WINS, np.inf, np.nan)
-    return np.divide(gross_profit, gross_loss, out=lossless, where=gross_loss > 0)
-
-
-def _statistics(window: _Window, closed: Rows, positions: int, now: int) -> Statistics:
-    counted = np.minimum(closed, positions)
-    win_rate = np.divide(window.wins, counted, out=np.full(len(closed), np.nan), where=counted > 0)
-    unrecovered = window.underwater_since > 0
-    seconds = window.drawdown_seconds + np.where(unrecovered, now - window.underwater_since, 0)
-    drawdowns = window.drawdowns + unrecovered
+def _statistics(closed: Rows, found: Sums, fallen: Drawdowns, now: int | Rows, edge: Floats) -> Statistics:
+    counted = np.maximum(found.counted, 1)
+    unrecovered = fallen.underwater_since > 0
+    seconds = fallen.seconds + np.where(unrecovered, now - fallen.underwater_since, 0)
+    mean = (found.gross_profit - found.gross_loss) / (counted * UNITS)
     return Statistics(
         closed=closed,
-        profit_factor=profit_factor(window.gross_profit, window.gross_loss, window.wins),
-        win_rate=win_rate,
-        drawdown_hours=seconds / SECONDS_PER_HOUR / np.maximum(drawdowns, 1),
+        profit_factor=profit_factor(found),
+        win_rate=win_rate(found),
+        expectancy=np.where(found.counted > 0, mean, np.nan),
+        drawdown_hours=seconds / (SECONDS_PER_HOUR * np.maximum(fallen.count + unrecovered, 1)),
+        edge=edge,
     )
 
 
-def _measure(state: LadderState, rows: Rows, positions: int) -> _Window:
-    """Go through the last `positions` of each row, oldest first (axis 1).
+def profit_factor(found: Sums) -> Floats:
+    """Return gross profit / gross loss; without any loss infinite from 10 wins on, NaN (unproven) before."""
+    ratio = found.gross_profit / np.maximum(found.gross_loss, 1)
+    lossless = np.flatnonzero(found.gross_loss == 0)
+    ratio[lossless] = np.where(found.wins.take(lossless) >= PROVEN_WINS, np.inf, np.nan)
+    return ratio
 
-    A ring that is not full holds zero returns before its first position: they change no sum and no peak.
+
+def win_rate(found: Sums) -> Floats:
+    """Return the share of positions with a profit, NaN without positions."""
+    rate = found.wins / np.maximum(found.counted, 1)
+    rate[found.counted == 0] = np.nan
+    return rate
+
+
+def drawdowns(moments: Moments, window: int) -> Drawdowns:
+    """Return the drawdowns of sets in the window of the last positions at some moments."""
+    seconds, count, underwater = np.zeros((3, len(moments)), dtype=np.int64)
+    for places, block in in_blocks(moments, window):
+        seconds[places], count[places], underwater[places] = _drawdowns(block, window)
+    return Drawdowns(seconds, count, underwater)
+
+
+def held_until(moments: Moments, bar: Threshold, slack: float) -> Rows:
+    """Return the last second at which each row holds a bar of drawdown time widened by the ratio `slack`.
+
+    NEVER stands for always, also without such a demand; see `holding`.
     """
-    kept = state.returns.shape[1]
-    closed = state.closed[rows]
-    first = rows * kept
-    place = (closed - positions)[:, None] + np.arange(positions)
-    place %= kept
-    place += first[:, None]
-    before = state.exited.ravel()[first + (closed - positions - 1) % kept]
-    inside = (closed > positions) & (positions < kept)
-    since = np.where(inside, before, state.window_since[rows])
-    returns = state.returns.ravel()[place]
-    times = np.maximum(state.exited.ravel()[place], since[:, None])
-    completed, count, underwater = _drawdowns(returns, times, since)
-    return _Window(
-        gross_profit=_sequential_sum(np.maximum(returns, 0.0)),
-        gross_loss=_sequential_sum(np.maximum(-returns, 0.0)),
-        wins=np.count_nonzero(returns > 0, axis=1),
-        drawdown_seconds=completed,
-        drawdowns=count,
-        underwater_since=underwater,
-    )
+    if bar.drawdown_hours is None:
+        return np.full(len(moments), NEVER)
+    return holding(drawdowns(moments, bar.window), bar.drawdown_hours, slack)
 
 
-def _sequential_sum(values: Floats) -> Floats:
-    # ndarray.sum adds pairwise, in an order that depends on the shape; accumulate goes from left to right.
-    total: Floats = np.add.accumulate(values, axis=1, out=values)[:, -1]
-    return total
+def holding(found: Drawdowns, hours: float, slack: float) -> Rows:
+    """Return the last second at which the average of drawdowns is at most `hours` widened by `slack`.
+
+    NEVER stands for always, -1 for not at all. The average holds while its sum is at most the limit (in
+    whole seconds) times the number of drawdowns, and only the unrecovered one grows, second by second.
+    """
+    limit = round(hours * SECONDS_PER_HOUR * (1 + slack))
+    open_ = found.underwater_since > 0
+    left = limit * (found.count + open_) - found.seconds
+    closed_only: Rows = np.where(left >= 0, NEVER, -1)
+    return np.where(open_, found.underwater_since + left, closed_only)
 
 
-def _drawdowns(returns: Floats, times: NDArray[np.int64], since: Rows) -> tuple[Rows, Rows, Rows]:
-    """Return seconds and number of recovered drawdowns, and the peak time of the unrecovered one (or 0)."""
-    equity = np.add.accumulate(returns, axis=1)
-    peak = np.maximum.accumulate(np.maximum(equity, 0.0), axis=1)
-    at_peak = equity >= peak
-    peak_time = np.maximum.accumulate(np.where(at_peak, times, since[:, None]), axis=1)
-    recovered = at_peak[:, 1:] & ~at_peak[:, :-1]
-    seconds = (times[:, 1:] - peak_time[:, :-1]) * recovered
-    underwater = np.where(at_peak[:, -1], 0, peak_time[:, -1])
-    return seconds.sum(axis=1), np.count_nonzero(recovered, axis=1), underwater
+def _drawdowns(moments: Moments, window: int) -> tuple[Rows, Rows, Rows]:
+    """Return seconds and number of recovered drawdowns, and the peak time of the unrecovered one (or 0).
+
+    Time is spent at a peak (from one position at the peak to a next one there) or in a drawdown. What comes
+    before a set's first position are zero returns: they change no sum and no peak.
+    """
+    since = reached_at(moments, window)
+    units, exited = last_positions(moments, window)
+    columns = units.shape[1]
+    times = np.empty((len(moments), columns + 1), dtype=np.int64)
+    times[:, 0] = since
+    np.maximum(exited, since[:, None], out=times[:, 1:])
+    equity = np.add.accumulate(units, axis=1)
+    at_peak = np.ones(times.shape, dtype=np.bool_)
+    np.greater_equal(equity, np.maximum.accumulate(np.maximum(equity, 0), axis=1), out=at_peak[:, 1:])
+    between = (times[:, 1:] - times[:, :-1]) * (at_peak[:, 1:] & at_peak[:, :-1])
+    last = columns - at_peak[:, ::-1].argmax(axis=1)
+    peak_time = times[np.arange(len(times)), last]
+    count = np.count_nonzero(at_peak[:, 1:] > at_peak[:, :-1], axis=1)
+    underwater = np.where(last < columns, peak_time, 0)
+    return peak_time - since - between.sum(axis=1), count, underwater

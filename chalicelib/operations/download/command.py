@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.timeframes import TIMEFRAMES, timeframe_seconds
 from chalicelib.errors import UsageError
+from chalicelib.local.options import moment
 
 if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
@@ -50,8 +50,8 @@ def download_command(given: argparse.Namespace) -> int:
 
     step = timeframe_seconds(given.timeframe)
     symbols = _symbols(given.symbols, given.market_type)
-    start = -(-_moment(given.start, "--from") // step) * step
-    wanted_end = None if given.end is None else _moment(given.end, "--to")
+    start = -(-moment(given.start, "--from") // step) * step
+    wanted_end = None if given.end is None else moment(given.end, "--to")
     if given.exchange not in EXCHANGES:
         raise UsageError(f"unknown exchange {given.exchange!r}: use one of {', '.join(EXCHANGES)}")
     period = (start, wanted_end)
@@ -149,11 +149,3 @@ def _spelled(name: str, market_type: MarketType, unified: Any) -> str:
     if market_type == "spot" and ":" in pair:
         raise UsageError(f"{name} is a swap: add --market-type swap")
     return pair
-
-
-def _moment(text: str, option: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option} {text!r} is no ISO date or time such as 2021-04-17T06:00") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

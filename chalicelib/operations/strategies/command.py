@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.timeframes import TIMEFRAMES
 from chalicelib.errors import CtsError, Rejected, UsageError
+from chalicelib.local.options import DATA_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def _register_check(commands: Any) -> None:
     )
     add = check.add_argument
     add("name", metavar="NAME", help=f"the strategy, or {ALL}")
-    add("--data", type=Path, metavar="DIR", help="check on recorded candles: SYMBOL-TIMEFRAME.csv.gz files")
+    add("--data", type=Path, metavar="DIR", help=f"check on recorded candles: {DATA_HELP}")
     add("--timeframe", default="1h", metavar="T", help=f"{', '.join(TIMEFRAMES)} (default: 1h)")
     add("--symbols", default=DEFAULT_SYMBOLS, metavar="N|LIST", help="how many, or BTC/USDT,ETH/USDT")
     add("--seed", type=int, default=1, metavar="N", help="seed of the random walk (default: 1)")
