@@ -4,21 +4,20 @@ The order of a candle is that of the heartbeat: candles, exits, votes, execution
 without effect is left out, so that the trades are those of a replay of the whole system.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
-from chalicelib.backtest.votes import signalled
+from chalicelib.backtest.settled import SettledEngine
+from chalicelib.backtest.votes import Signalled, signalled
 from chalicelib.backtest.world import BacktestWorld
 from chalicelib.domain.cadence import PHASES
 from chalicelib.domain.candles import Candles
 from chalicelib.domain.connection import Connection
-from chalicelib.domain.engine import Account, Engine, Subject, engine_subject, feed_subject
-from chalicelib.domain.ladder.sources import Signs
+from chalicelib.domain.engine import Account, Subject, engine_subject, feed_subject
 from chalicelib.domain.messages import SignalBatch, Tick
-from chalicelib.domain.voting import Evaluation
+from chalicelib.domain.position import Position
+from chalicelib.domain.risk.checks import DUPLICATE_SECONDS
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.market_tick import market_tick
@@ -47,21 +46,27 @@ def trade(
     `candles` may begin earlier: that is the warm-up. The engine is started at `start`, as in a replay.
     """
     subject = _begin(world, connection)
+    settled = SettledEngine(world, connection, subject, world.prices)
     decide: Callable[[int], None]
     if connection.ladder.enabled:
-        decide = partial(_whole_ticks, world, connection, subject)
+        decide = partial(_whole_ticks, world, connection, settled)
     else:
-        decide = _Votes(world, connection, subject, signalled(candles, connection, start, end)).decide
+        decide = _Votes(world, connection, settled, signalled(candles, connection, start, end)).decide
     valued = -1
     for opened in range(start, end, connection.timeframe_seconds):
-        world.clock.move(opened + PHASES["realtime"])
-        positions = world.records.open_positions(connection.tenant, connection.connection_id)
-        if positions or opened // DAY != valued:
+        slot = opened + PHASES["realtime"]
+        world.clock.move(slot)
+        notional = settled.notional
+        if settled.positions or opened // DAY != valued:
             # The first look of a day is what the daily loss is measured from.
-            realtime_tick(world, Tick("realtime", subject, opened + PHASES["realtime"]))
+            if not settled.look(world.now()) and not settled.leave(world.now()):
+                settled.save()
+                realtime_tick(world, Tick("realtime", subject, slot))
+                settled.forget()
             valued = opened // DAY
-        yield _moment(world, subject, opened, sum(float(position.cost) for position in positions))
+        yield _moment(settled, opened, notional)
         decide(opened)
+    settled.save()
 
 
 def _begin(world: BacktestWorld, connection: Connection) -> Subject:
@@ -71,82 +76,108 @@ def _begin(world: BacktestWorld, connection: Connection) -> Subject:
     return engine_subject(connection.tenant, connection.connection_id)
 
 
-def _moment(world: BacktestWorld, subject: Subject, opened: int, notional: float) -> Moment:
-    engine = _present(world, subject)
-    counts = engine.ladder_counts
+def _moment(settled: SettledEngine, opened: int, notional: float) -> Moment:
+    counts = settled.engine.ladder_counts
     ladder = (counts.get("base", 0), counts.get("main", 0), counts.get("real", 0))
-    return Moment(opened, engine.account, notional, ladder)
+    return Moment(opened, settled.account, notional, ladder)
 
 
-def _present(world: BacktestWorld, subject: Subject) -> Engine:
-    engine = world.engines.get(subject)
-    assert engine is not None
-    return engine
-
-
-def _whole_ticks(world: BacktestWorld, connection: Connection, subject: Subject, opened: int) -> None:
+def _whole_ticks(world: BacktestWorld, connection: Connection, settled: SettledEngine, opened: int) -> None:
     """Run the market tick, the strategy tick with its ladder, and the signal consumer."""
+    settled.save()
     feed = feed_subject(connection.feed, connection.timeframe)
     market_tick(world, Tick("market", feed, opened + PHASES["market"], connection.symbols))
     slot = opened + PHASES["strategy"]
     world.clock.move(slot)
-    strategy_tick(world, Tick("strategy", subject, slot))
+    strategy_tick(world, Tick("strategy", settled.engine.subject, slot))
     for batch in world.queue.taken():
         execute_signals(world, batch)
+    settled.forget()
+
+
+Signs = Sequence[tuple[int, int]]
+"""Signals of one candle: row of the symbol, and sign."""
 
 
 class _Votes:
     """Without the ladder a candle's votes are all there is to decide on: they are computed in advance."""
 
     def __init__(
-        self,
-        world: BacktestWorld,
-        connection: Connection,
-        subject: Subject,
-        evaluations: Iterator[Evaluation],
+        self, world: BacktestWorld, connection: Connection, settled: SettledEngine, votes: Iterator[Signalled]
     ) -> None:
         self._world = world
         self._connection = connection
-        self._subject = subject
-        self._evaluations = evaluations
-        self._next = next(evaluations, None)
+        self._settled = settled
+        self._votes = votes
+        self._next = next(votes, None)
+        self._rows = {symbol: row for row, symbol in enumerate(connection.symbols)}
+        # A batch comes once per candle: no cooldown of an earlier one may hold when places are counted.
+        self._cooled = connection.risk.cooldown <= connection.timeframe_seconds
 
     def decide(self, opened: int) -> None:
         """Execute the signals of the candle that closed at `opened`."""
         due = self._next
-        if due is None or due.candles.closed_until > opened:
+        if due is None or due.closed > opened:
             return
-        self._next = next(self._evaluations, None)
+        self._next = next(self._votes, None)
         slot = opened + PHASES["strategy"]
         self._world.clock.move(slot)
-        signs = self._with_effect(due.signals[:, -1])
-        if not signs.any():
+        possible, first = self._with_effect(due.signals)
+        if not first:
+            self._refused("MAX_POSITIONS", len(possible))
             return
-        tick = Tick("strategy", self._subject, slot)
-        connection = self._connection
-        signals = voted(connection, replace(due, signals=signs[:, None]), self._world.now(), tick.tick_id)
-        batch = SignalBatch(connection.tenant, connection.connection_id, tick.tick_id, signals)
-        execute_signals(self._world, batch)
+        left = len(possible) - len(first)
 
-    def _with_effect(self, signs: Signs) -> Signs:
-        """Leave out the signals that are refused for certain and count them: most are, and asking costs.
+        def whole() -> SignalBatch:
+            nonlocal left
+            left = 0
+            return self._batch(due, possible, slot)
 
-        Short entries of a spot account, and entries while all places are taken. A signal on a symbol that is
-        held may close a position and make room: then every entry of the batch is asked for.
+        self._settled.execute(self._batch(due, first, slot), whole if left else None)
+        self._refused("MAX_POSITIONS", left)
+
+    def _with_effect(self, signals: Signs) -> tuple[Signs, Signs]:
+        """Return the signals that are not refused for certain, and those of them that come first.
+
+        Most are refused, and asking costs. Short entries of a spot account, and entries into a position that
+        has all of its entries, are counted here. Entries beyond the places that are free need not be made as
+        long as those before them take these places: what a batch closes makes room for the next one only.
         """
-        world, connection = self._world, self._connection
-        positions = world.records.open_positions(connection.tenant, connection.connection_id)
-        held = {position.symbol for position in positions}
-        free = np.array([symbol not in held for symbol in connection.symbols])
-        kept = signs.copy()
-        if connection.market_type == "spot":
-            impossible = free & (signs < 0)
-            kept[impossible] = 0
-            self._refused("SHORT_NOT_SUPPORTED", impossible)
-        if len(positions) >= connection.risk.max_positions and not kept[~free].any():
-            self._refused("MAX_POSITIONS", kept != 0)
-            kept[:] = 0
-        return kept
+        connection, positions = self._connection, self._settled.positions
+        held = {self._rows[position.symbol]: position for position in positions}
+        places = connection.risk.max_positions - len(positions) if self._cooled else len(signals)
+        spot = connection.market_type == "spot"
+        possible: list[tuple[int, int]] = []
+        first: list[tuple[int, int]] = []
+        short = complete = 0
+        for signal in signals:
+            row, sign = signal
+            position = held.get(row)
+            if position is None and spot and sign < 0:
+                short += 1
+                continue
+            if position is not None and sign == position.sign and self._is_complete(position):
+                complete += 1
+                continue
+            possible.append(signal)
+            if position is not None or places > 0:
+                first.append(signal)
+                places -= position is None
+        self._refused("SHORT_NOT_SUPPORTED", short)
+        self._refused("POSITION_OPEN", complete)
+        return possible, first
 
-    def _refused(self, reason: str, which: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
-        self._world.metrics.count("signals_refused", int(np.count_nonzero(which)), reason=reason)
+    def _is_complete(self, position: Position) -> bool:
+        """Tell whether one more entry is refused for nothing but the number of entries so far."""
+        long_ago = self._world.now() - position.updated_at > DUPLICATE_SECONDS
+        return self._cooled and long_ago and position.entries >= self._connection.scale_in.max_entries
+
+    def _batch(self, due: Signalled, signals: Signs, slot: int) -> SignalBatch:
+        connection = self._connection
+        tick = Tick("strategy", self._settled.engine.subject, slot)
+        made = voted(connection, due.evaluation(signals), self._world.now(), tick.tick_id)
+        return SignalBatch(connection.tenant, connection.connection_id, tick.tick_id, made)
+
+    def _refused(self, reason: str, count: int) -> None:
+        if count:
+            self._world.metrics.count("signals_refused", count, reason=reason)

@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from decimal import Decimal
 
+from chalicelib.backtest.prices import RecordedPrices
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.messages import Event, SignalBatch
 from chalicelib.exchanges.paper import PaperVenue
-from chalicelib.flows.world import MarketFeed, Venue, World
+from chalicelib.flows.world import Venue, World
 from chalicelib.local.clock import VirtualClock
+from chalicelib.local.recorded_feed import RecordedFeed
 from chalicelib.messaging.memory import MemoryDeadLetters, MemoryTickQueue
 from chalicelib.stores.memory import (
     MemoryConnectionStore,
@@ -69,22 +72,28 @@ class _Unheard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestWorld(World):
-    """A World whose clock, counts, ledger and queue the backtest holds itself."""
+    """A World whose clock, counts, tables, ledger, prices and queue the backtest holds itself."""
 
     clock: VirtualClock
     counts: Counts
+    tables: MemoryTables
     ledger: MemoryPaperLedger
+    prices: RecordedPrices
     queue: Handover
 
 
-def backtest_world(feed: MarketFeed, start: int) -> BacktestWorld:
-    """Return a world of its own that begins at `start` (epoch second); nothing in it leaves the process."""
+def backtest_world(recorded: RecordedFeed, spread: Decimal, start: int) -> BacktestWorld:
+    """Return a world of its own that begins at `start` (epoch second); nothing in it leaves the process.
+
+    `spread` is that of the recorded feed, as a ratio of the price.
+    """
     tables = MemoryTables()
+    prices = RecordedPrices(recorded, spread, start)
     ledger = MemoryPaperLedger(tables)
     clock, counts, queue = VirtualClock(float(start)), Counts(), Handover()
 
     def venue(connection: Connection) -> Venue:
-        return PaperVenue(connection.tenant, connection, ledger, feed)
+        return PaperVenue(connection.tenant, connection, ledger, prices)
 
     return BacktestWorld(
         now=clock.now,
@@ -98,13 +107,15 @@ def backtest_world(feed: MarketFeed, start: int) -> BacktestWorld:
         signals=queue,
         events=_Unheard(),
         dead_letters=MemoryDeadLetters(),
-        feed=lambda _: feed,
+        feed=lambda _: prices,
         venue=venue,
         metrics=counts,
         span=lambda _: nullcontext(),
         in_memory=True,
         clock=clock,
         counts=counts,
+        tables=tables,
         ledger=ledger,
+        prices=prices,
         queue=queue,
     )

@@ -31,7 +31,7 @@ class ApprovedOrder:
 
 def approve_entry(order: Order, context: EntryContext) -> ApprovedOrder | str:
     """Judge an entry by every check of the risk gate; return it approved, or the first failure's code."""
-    code = risk.refusal(context, (*risk.BEFORE_SIZE, *risk.AFTER_SIZE))
+    code = risk.refusal(context)
     if code:
         return code
     signal = context.signal

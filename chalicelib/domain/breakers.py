@@ -5,11 +5,12 @@ at that moment. Their state begins anew with a reset by hand, DAILY_LOSS with th
 the week.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Literal, get_args
 
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.stored import sparse
 from chalicelib.domain.trading_settings import RiskLimits
 
@@ -59,25 +60,21 @@ def updated(
 def usage(state: Breakers, equity: Decimal, limits: RiskLimits) -> dict[str, Decimal]:
     """Return per breaker that has a limit how much of it is used up; 1 and more trips it."""
     used: dict[str, Decimal] = {}
-    for name, moved in measured(state, equity).items():
+    for name, moved in _MEASURES.items():
         limit = limit_of(limits, name)
         if limit is not None:
-            used[name] = moved / limit
+            used[name] = moved(state, equity) / limit
     return used
 
 
 def measured(state: Breakers, equity: Decimal) -> dict[str, Decimal]:
     """Return what each breaker looks at, as ratios: loss of the day, gain of the week, loss from the peak."""
-    return {
-        "DAILY_LOSS": _ratio(state.day_equity - equity, state.day_equity),
-        "WEEKLY_TARGET": _ratio(equity - state.week_equity, state.week_equity),
-        "MAX_DRAWDOWN": _ratio(state.peak - equity, state.peak),
-    }
+    return {name: moved(state, equity) for name, moved in _MEASURES.items()}
 
 
 def limit_of(limits: RiskLimits, name: str) -> Decimal | None:
     """Return the limit of a breaker; None if it is switched off."""
-    limit: Decimal | None = getattr(limits, name.lower())
+    limit: Decimal | None = getattr(limits, _LIMITS[name])
     return limit
 
 
@@ -94,9 +91,19 @@ def _current(state: Breakers, equity: Decimal, day: int, reset_at: float) -> Bre
     if week > state.week:
         state = replace(state, week=week, week_equity=equity)
         over.add("WEEKLY_TARGET")
+    if equity <= state.peak and not over:
+        return state
     tripped = {name: at for name, at in state.tripped.items() if name not in over}
     return replace(state, peak=max(state.peak, equity), tripped=tripped)
 
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal:
     return part / whole if whole > 0 else _ZERO
+
+
+_LIMITS: Mapping[str, str] = {name: name.lower() for name in BREAKERS}
+_MEASURES: Mapping[str, Callable[[Breakers, Decimal], Decimal]] = {
+    "DAILY_LOSS": lambda state, equity: _ratio(state.day_equity - equity, state.day_equity),
+    "WEEKLY_TARGET": lambda state, equity: _ratio(equity - state.week_equity, state.week_equity),
+    "MAX_DRAWDOWN": lambda state, equity: _ratio(state.peak - equity, state.peak),
+}

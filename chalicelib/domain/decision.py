@@ -1,12 +1,13 @@
 """From a signal to an approved order or a refusal: the risk gate, the size, the intent. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chalicelib.domain import risk, sizing
 from chalicelib.domain.approval import ApprovedOrder, approve_entry
 from chalicelib.domain.ids import client_order_id, digest
 from chalicelib.domain.order import Order, OrderState
 from chalicelib.domain.position import Position
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.signal import Signal
 
 APPROVED = "APPROVED"
@@ -42,11 +43,11 @@ def decide_entry(context: risk.EntryContext, session_id: str, brief: bool = Fals
     Ids depend on connection and signal only, so a repeated decision repeats them. `brief` leaves out what can
     only add further reasons to a refusal: its code is the same.
     """
-    if brief and (code := risk.first_refusal(context, risk.BEFORE_SIZE)):
+    if brief and (code := risk.refusal(context, risk.BEFORE_SIZE)):
         return Refused(code)
     size = _size(context)
     sized = replace(context, quantity=size.quantity)
-    found = risk.findings(sized)
+    found = risk.findings(sized, risk.AFTER_SIZE if brief else risk.CHECKS)
     checks, adjustments = risk.record(found), _adjustments(context, size)
     if found:
         return Refused(found[0].code, checks, adjustments)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from enum import StrEnum
 
+from chalicelib.domain.market import Ticker
 from chalicelib.domain.position import Position
 
 
@@ -28,6 +29,11 @@ def best_price(position: Position, known: Decimal | None, price: Decimal) -> Dec
     """Return the best price seen since entry: highest for a long position, lowest for a short one."""
     reference = position.entry_price if known is None else known
     return max(reference, price) if position.direction == "long" else min(reference, price)
+
+
+def exit_price(position: Position, ticker: Ticker) -> Decimal:
+    """Return the price at which a position can be left: the bid for a long one, the ask for a short one."""
+    return ticker.bid if position.direction == "long" else ticker.ask
 
 
 def due_exit(position: Position, best: Decimal, price: Decimal, now: float) -> ExitReason | None:

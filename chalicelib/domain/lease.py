@@ -1,6 +1,6 @@
 """Leases: no two ticks of one kind and connection overlap, and an old holder can no longer write."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -32,9 +32,9 @@ def acquire(lease: Lease, owner: str, now: float, ttl: float, slot: int | None) 
         return Skip.SLOT_DONE
     if lease.until > now:
         return Skip.LEASE_HELD
-    return replace(lease, owner=owner, until=now + ttl, fence=lease.fence + 1)
+    return Lease(owner, now + ttl, lease.fence + 1, lease.slot)
 
 
 def release(lease: Lease, slot: int | None) -> Lease:
     """Give the lease back after the work was saved."""
-    return replace(lease, owner="", until=0.0, slot=lease.slot if slot is None else slot)
+    return Lease(fence=lease.fence, slot=lease.slot if slot is None else slot)

@@ -4,7 +4,6 @@ They pass no risk check but the precision of the market. Each deliberate new att
 repeated decision repeats its order id.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 
 from chalicelib.domain.approval import approve_exit
@@ -13,6 +12,7 @@ from chalicelib.domain.ids import client_order_id
 from chalicelib.domain.market import floor_to_step
 from chalicelib.domain.order import Leg, Order, OrderState, PositionSide
 from chalicelib.domain.position import Position
+from chalicelib.domain.replacing import replace
 
 ONE = Decimal(1)
 
@@ -26,10 +26,12 @@ def decide_exit(
     hedge: bool = False,
 ) -> Approved:
     """Make the intent that closes a position, or `share` of it; `hedge` where both directions may be held."""
-    order = _reducing(position, "exit", position.exit_epoch, now, correlation_id, hedge)
-    order = replace(order, quantity=leaving_quantity(position, share), reason=reason)
-    after = replace(position, exit_epoch=position.exit_epoch + 1, updated_at=now)
-    after = replace(after, exit_reason=reason) if share == ONE else replace(after, taken=position.taken + 1)
+    epoch, quantity = position.exit_epoch, leaving_quantity(position, share)
+    order = _reducing(position, "exit", epoch, now, correlation_id, hedge, quantity, reason)
+    if share == ONE:
+        after = replace(position, exit_epoch=epoch + 1, updated_at=now, exit_reason=reason)
+    else:
+        after = replace(position, exit_epoch=epoch + 1, updated_at=now, taken=position.taken + 1)
     return Approved(approve_exit(order, position), after)
 
 
@@ -44,13 +46,12 @@ def decide_protection(
 ) -> Approved:
     """Make the intent of a stop order at `trigger` for all of a position."""
     correlation_id = f"{position.correlation_id}/stop-{position.stop_epoch}"
-    order = _reducing(position, "protection", position.stop_epoch, now, correlation_id, hedge)
-    order = replace(
-        order, type="stop", trigger_price=trigger, quantity=leaving_quantity(position), reason=reason
-    )
+    epoch, quantity = position.stop_epoch, leaving_quantity(position)
+    order = _reducing(position, "protection", epoch, now, correlation_id, hedge, quantity, reason)
+    order = replace(order, type="stop", trigger_price=trigger)
     after = replace(
         position,
-        stop_epoch=position.stop_epoch + 1,
+        stop_epoch=epoch + 1,
         stop_order_id=order.client_order_id,
         stop_price=trigger,
         updated_at=now,
@@ -59,7 +60,14 @@ def decide_protection(
 
 
 def _reducing(
-    position: Position, leg: Leg, epoch: int, now: float, correlation_id: str, hedge: bool
+    position: Position,
+    leg: Leg,
+    epoch: int,
+    now: float,
+    correlation_id: str,
+    hedge: bool,
+    quantity: Decimal,
+    reason: str,
 ) -> Order:
     side: PositionSide = position.direction if hedge else "both"
     return Order(
@@ -68,7 +76,7 @@ def _reducing(
         symbol=position.symbol,
         side=position.exit_side,
         type="market",
-        quantity=position.quantity,
+        quantity=quantity,
         price=None,
         reduce_only=True,
         leg=leg,
@@ -78,5 +86,6 @@ def _reducing(
         created_at=now,
         updated_at=now,
         correlation_id=correlation_id,
+        reason=reason,
         position_side=side,
     )

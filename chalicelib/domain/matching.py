@@ -8,7 +8,7 @@ through them. The fee is a rate of the notional in quote currency, the same for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from chalicelib.domain.market import Market, Ticker, floor_to_step, round_to_ste
 from chalicelib.domain.matching_checks import Refusal, fee_of, refusal, room_to_reduce, short_of_funds
 from chalicelib.domain.order import TERMINAL, Fill, OrderState
 from chalicelib.domain.paper import FLAT, PaperAccount, PaperOrder, apply_fill
+from chalicelib.domain.replacing import replace
 
 if TYPE_CHECKING:
     from chalicelib.domain.candles import Candles
@@ -61,9 +62,11 @@ def place(
     problem = refusal(account, order, market, tickers, terms, resting, price)
     if problem:
         return problem
+    quantity = order.quantity
     if order.reduce_only:
-        order = replace(order, quantity=min(order.quantity, room_to_reduce(account, order, resting)))
-    order = replace(order, venue_order_id=f"{account.connection_id}-{account.next_order}")
+        quantity = min(quantity, room_to_reduce(account, order, resting))
+    venue_order_id = f"{account.connection_id}-{account.next_order}"
+    order = replace(order, quantity=quantity, venue_order_id=venue_order_id)
     account = replace(account, next_order=account.next_order + 1)
     orphans: tuple[PaperOrder, ...] = ()
     if marketable(order, tickers[order.symbol]):
@@ -211,7 +214,7 @@ def _fill(
         fee_currency=market.quote,
         time=time,
     )
-    account = apply_fill(replace(account, next_trade=account.next_trade + 1), fill)
+    account = apply_fill(account, fill)
     done = order.filled + quantity >= order.quantity
     state = OrderState.FILLED if done else OrderState.PARTIALLY_FILLED
     return account, replace(order, fills=(*order.fills, fill), state=state, updated_at=time)
@@ -239,9 +242,10 @@ def _ended(order: PaperOrder, state: OrderState, time: float) -> PaperOrder:
 
 def _listed(account: PaperAccount, order: PaperOrder) -> PaperAccount:
     """Keep `open_orders` in step with an order's state."""
-    others = tuple(one for one in account.open_orders if one != order.client_order_id)
-    if order.state in TERMINAL:
-        return replace(account, open_orders=others)
-    if order.client_order_id in account.open_orders:
+    listed = order.client_order_id in account.open_orders
+    if listed is (order.state not in TERMINAL):
         return account
-    return replace(account, open_orders=(*others, order.client_order_id))
+    if not listed:
+        return replace(account, open_orders=(*account.open_orders, order.client_order_id))
+    others = tuple(one for one in account.open_orders if one != order.client_order_id)
+    return replace(account, open_orders=others)

@@ -1,11 +1,12 @@
 """Orders and their fills: one transition table, and the arithmetic that folds fills into an order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.stored import Stored, sparse
 
 Side = Literal["buy", "sell"]
@@ -82,6 +83,14 @@ class Fill:
     time: float
 
 
+def filled_by(fills: Iterable[Fill]) -> Decimal:
+    """Return the quantity of some fills."""
+    quantity = Decimal(0)
+    for fill in fills:
+        quantity += fill.quantity
+    return quantity
+
+
 @dataclass(frozen=True, slots=True)
 class Order(Stored):
     """One order, from stored intent to its end.
@@ -117,7 +126,7 @@ class Order(Stored):
 
     @property
     def filled(self) -> Decimal:
-        return sum((fill.quantity for fill in self.fills), Decimal(0))
+        return filled_by(self.fills)
 
     @property
     def is_open(self) -> bool:
@@ -155,7 +164,7 @@ class VenueOrder:
     @property
     def missing(self) -> Decimal:
         """Quantity that filled without its trades being known; 0 if all are."""
-        return max(self.filled - sum((fill.quantity for fill in self.fills), Decimal(0)), Decimal(0))
+        return max(self.filled - filled_by(self.fills), Decimal(0))
 
 
 def may_become(current: OrderState, target: OrderState) -> bool:
@@ -195,7 +204,7 @@ def adopt(order: Order, seen: VenueOrder, now: float) -> Order:
     is watched for late fills.
     """
     fills = order.fills + unseen_fills(order, seen.fills)
-    filled = sum((fill.quantity for fill in fills), Decimal(0))
+    filled = filled_by(fills)
     target = seen.state
     if filled >= order.quantity:
         target = OrderState.FILLED

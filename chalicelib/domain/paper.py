@@ -1,12 +1,22 @@
 """The paper exchange's books as values: one account per connection and its orders; stores keep them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
 from chalicelib.domain.market import MarketType
-from chalicelib.domain.order import TERMINAL, Fill, Order, OrderState, OrderType, Side, VenueOrder
+from chalicelib.domain.order import (
+    TERMINAL,
+    Fill,
+    Order,
+    OrderState,
+    OrderType,
+    Side,
+    VenueOrder,
+    filled_by,
+)
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.stored import Stored
 
 ZERO = Decimal(0)
@@ -73,7 +83,7 @@ class PaperOrder(Stored):
 
     @property
     def filled(self) -> Decimal:
-        return sum((fill.quantity for fill in self.fills), ZERO)
+        return filled_by(self.fills)
 
     @property
     def remaining(self) -> Decimal:
@@ -170,4 +180,5 @@ def apply_fill(account: PaperAccount, fill: Fill) -> PaperAccount:
         holdings=holdings,
         realised=account.realised + profit,
         fees=account.fees + fill.fee,
+        next_trade=account.next_trade + 1,
     )

@@ -1,12 +1,13 @@
 """Exchange positions: exact arithmetic from fills to average price and realised profit."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from chalicelib.domain.market import split_symbol
 from chalicelib.domain.order import Fill, Side
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.signal import Direction, ExitProfile
 from chalicelib.domain.stored import Stored, sparse
 from chalicelib.domain.venue import Funding
@@ -90,14 +91,18 @@ def apply_fill(position: Position, fill: Fill, fee_price: Decimal | None = None)
     `fee_price` is the price in quote currency of a fee in any third currency.
     """
     base, quote, market_type = split_symbol(position.symbol)
-    position = _with_fee(position, fill, base, quote, fee_price)
+    fees = _with_fee(position, fill, base, quote, fee_price)
     in_base = fill.fee if fill.fee_currency == base and market_type == "spot" else ZERO
     if fill.side == position.entry_side:
-        return _entered(position, fill.quantity - in_base, fill)
-    return _left(position, fill.quantity + in_base, fill)
+        return _entered(position, fill.quantity - in_base, fill, fees)
+    return _left(position, fill.quantity + in_base, fill, fees)
 
 
-def _entered(position: Position, quantity: Decimal, fill: Fill) -> Position:
+_Fees = tuple[Decimal, Mapping[str, Decimal]]
+"""`fees` and `other_fees` of a position."""
+
+
+def _entered(position: Position, quantity: Decimal, fill: Fill, fees: _Fees) -> Position:
     """Add to a position; one that was given up or closed is open again."""
     held = position.quantity + quantity
     cost = position.cost + quantity * fill.price
@@ -107,12 +112,14 @@ def _entered(position: Position, quantity: Decimal, fill: Fill) -> Position:
         quantity=held,
         cost=cost,
         entry_price=cost / held if held else fill.price,
+        fees=fees[0],
+        other_fees=fees[1],
         updated_at=fill.time,
         closed_at=None,
     )
 
 
-def _left(position: Position, quantity: Decimal, fill: Fill) -> Position:
+def _left(position: Position, quantity: Decimal, fill: Fill, fees: _Fees) -> Position:
     """Take from a position: what goes beyond it is `excess`, what is left below a step is `dust`."""
     closing = min(quantity, position.quantity)
     remaining = position.quantity - closing
@@ -128,21 +135,23 @@ def _left(position: Position, quantity: Decimal, fill: Fill) -> Position:
         realised=position.realised + position.sign * (closing * fill.price - share),
         excess=position.excess + quantity - closing,
         dust=position.dust + (remaining if closed else ZERO),
+        fees=fees[0],
+        other_fees=fees[1],
         updated_at=fill.time,
         closed_at=fill.time if closed else None,
     )
 
 
-def _with_fee(position: Position, fill: Fill, base: str, quote: str, fee_price: Decimal | None) -> Position:
+def _with_fee(position: Position, fill: Fill, base: str, quote: str, fee_price: Decimal | None) -> _Fees:
     """Add a fee: in quote currency where its price is known, else by its currency."""
     price = {quote: Decimal(1), base: fill.price}.get(fill.fee_currency, fee_price)
     if not fill.fee:
-        return position
+        return position.fees, position.other_fees
     if price is not None:
-        return replace(position, fees=position.fees + fill.fee * price)
-    fees = {**position.other_fees}
-    fees[fill.fee_currency] = fees.get(fill.fee_currency, ZERO) + fill.fee
-    return replace(position, other_fees=fees)
+        return position.fees + fill.fee * price, position.other_fees
+    others = {**position.other_fees}
+    others[fill.fee_currency] = others.get(fill.fee_currency, ZERO) + fill.fee
+    return position.fees, others
 
 
 def apply_funding(position: Position, payments: Iterable[Funding]) -> Position:

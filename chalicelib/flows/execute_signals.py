@@ -4,8 +4,8 @@ Signals are decided in their order, each on what the earlier ones reserved. Orde
 go out at once; a symbol that comes again waits for what became of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
@@ -17,6 +17,7 @@ from chalicelib.domain.lifecycle import exits_allowed
 from chalicelib.domain.messages import SignalBatch
 from chalicelib.domain.order import OrderState
 from chalicelib.domain.position import Position
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.signal import Signal, SignalStatus
 from chalicelib.errors import AlreadyExists, KillSwitchOn, LeaseHeld, VenueError, VenueUnauthorized
 from chalicelib.flows import orders
@@ -24,6 +25,7 @@ from chalicelib.flows.realtime_tick import close
 from chalicelib.flows.tick import LEASE_SECONDS
 from chalicelib.flows.together import together
 from chalicelib.flows.trading_desk import (
+    Books,
     Desk,
     context_of,
     count_again,
@@ -84,7 +86,8 @@ def execute_signals(world: World, batch: SignalBatch) -> dict[str, str]:
         raise LeaseHeld(f"signals of {subject.text} are being executed: {engine.value}")
     fence = engine.lease(KIND).fence
     try:
-        outcomes, after, refused_key = _execute(world, engine, now, batch)
+        read = partial(read_books, world, engine, KIND, now)
+        outcomes, after, refused_key = executed(world, read, batch)
     except Exception:
         world.engines.save(engine, KIND, fence, None, ())
         raise
@@ -97,10 +100,19 @@ def execute_signals(world: World, batch: SignalBatch) -> dict[str, str]:
     return outcomes
 
 
-def _execute(
-    world: World, engine: Engine, now: float, batch: SignalBatch
+def executed(
+    world: World,
+    read: Callable[[SignalBatch], Books],
+    batch: SignalBatch,
+    whole: Callable[[], SignalBatch] | None = None,
 ) -> tuple[dict[str, str], Engine, VenueUnauthorized | None]:
-    books = read_books(world, engine, KIND, now, batch)
+    """Execute a batch on what `read` tells of the books; return the outcomes and the engine after it.
+
+    `whole` makes the batch of which `batch` is a part that may take all places (backtests): if it would leave
+    one free, nothing of it is executed, but all of the whole.
+    """
+    books = read(batch)
+    engine = books.turn.engine
     fresh = [signal for signal in batch.signals if signal.signal_id not in books.known]
     if not fresh or not engine.settings:
         return {}, engine, None
@@ -111,7 +123,10 @@ def _execute(
     for number, wave in enumerate(_waves(fresh)):
         if number and desk.sent:
             count_again(desk)
-        for signal, decided, done in _wave(desk, wave, refused_key):
+        decisions = _decisions(desk, wave, refused_key)
+        if whole and not number and len(desk.positions) < desk.connection.risk.max_positions:
+            return executed(world, read, whole())
+        for signal, decided, done in _acted(desk, wave, decisions):
             outcomes[signal.signal_id] = done.outcome
             refused_key = refused_key or done.refused_key
             if world.in_memory and isinstance(decided, Refused):
@@ -125,34 +140,48 @@ def _execute(
 def _waves(signals: Sequence[Signal]) -> Iterator[list[Signal]]:
     """Yield the signals in their order, cut where a symbol comes again."""
     wave: list[Signal] = []
+    symbols: set[str] = set()
     for signal in signals:
-        if any(other.symbol == signal.symbol for other in wave):
+        if signal.symbol in symbols:
             yield wave
-            wave = []
+            wave, symbols = [], set()
         wave.append(signal)
+        symbols.add(signal.symbol)
     yield wave
 
 
-def _wave(
+def _decisions(
     desk: Desk, signals: Sequence[Signal], refused_key: VenueUnauthorized | None
-) -> list[tuple[Signal, _Decided, _Done]]:
-    """Decide all signals, then send what is due at once, then take over what became of it."""
+) -> list[_Decided]:
+    """Decide signals of different symbols."""
     if refused_key:
-        return [(signal, Refused(KEY_REFUSED), _Done(KEY_REFUSED)) for signal in signals]
+        return [Refused(KEY_REFUSED) for _ in signals]
     decisions = [_decide(desk, signal) for signal in signals]
     desk.world.metrics.duration("order_decided_ms", _since(desk, desk.turn.now))
-    results = together([partial(_act, desk, decided) for decided in decisions], desk.at_once)
-    for decided, done in zip(decisions, results, strict=True):
+    return decisions
+
+
+def _acted(
+    desk: Desk, signals: Sequence[Signal], decisions: Sequence[_Decided]
+) -> list[tuple[Signal, _Decided, _Done]]:
+    """Send what was decided at once, then take over what became of it."""
+    due = [decided for decided in decisions if not isinstance(decided, Refused)]
+    acted = iter(together([partial(_act, desk, decided) for decided in due], desk.at_once))
+    results: list[tuple[Signal, _Decided, _Done]] = []
+    for signal, decided in zip(signals, decisions, strict=True):
+        if isinstance(decided, Refused):
+            results.append((signal, decided, _Done(decided.code)))
+            continue
+        done = next(acted)
         _take_over(desk, decided, done)
-    return list(zip(signals, decisions, results, strict=True))
+        results.append((signal, decided, done))
+    return results
 
 
 def _decide(desk: Desk, signal: Signal) -> _Decided:
-    opposite = next(
-        (p for p in desk.positions if p.symbol == signal.symbol and _against(desk, p, signal)), None
-    )
-    if opposite is not None:
-        return _decide_exit(desk, opposite)
+    for position in desk.positions:
+        if position.symbol == signal.symbol and _against(desk, position, signal):
+            return _decide_exit(desk, position)
     if signal.action == "leave":
         return Refused("NOTHING_TO_LEAVE")
     context = context_of(desk, signal)
@@ -181,10 +210,8 @@ def _decide_exit(desk: Desk, position: Position) -> _Decided:
     return _Exit(position)
 
 
-def _act(desk: Desk, decided: _Decided) -> _Done:
+def _act(desk: Desk, decided: _Entry | _Exit) -> _Done:
     """Do what was decided; may run beside others of other symbols, so it changes nothing on the desk."""
-    if isinstance(decided, Refused):
-        return _Done(decided.code)
     try:
         return _enter(desk, decided.approved) if isinstance(decided, _Entry) else _leave(desk, decided)
     except VenueUnauthorized as error:
@@ -201,8 +228,7 @@ def _enter(desk: Desk, approved: Approved) -> _Done:
         return _Done("NOT_CONFIGURED", refused_key=error if isinstance(error, VenueUnauthorized) else None)
     since = world.now()
     try:
-        fence = replace(desk.fence, unless_killed=True)
-        stored, position = orders.store_intent(world, tenant, approved, fence)
+        stored, position = orders.store_intent(world, tenant, approved, desk.entry_fence)
     except AlreadyExists:
         return _Done("DUPLICATE")
     except KillSwitchOn:
@@ -232,10 +258,8 @@ def _leave(desk: Desk, due: _Exit) -> _Done:
     return _Done(reason, after)
 
 
-def _take_over(desk: Desk, decided: _Decided, done: _Done) -> None:
+def _take_over(desk: Desk, decided: _Entry | _Exit, done: _Done) -> None:
     """Bring the desk in line with what became of a decision."""
-    if isinstance(decided, Refused):
-        return
     if isinstance(decided, _Entry) and (done.position is None or done.rejected):
         give_back(desk, decided.approved, decided.held)
     if done.position is None:

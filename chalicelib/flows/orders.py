@@ -1,7 +1,7 @@
 """Placing and settling orders: intent first, then the venue, then what the venue proved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chalicelib.domain.approval import ApprovedOrder
 from chalicelib.domain.decision import Approved
@@ -17,6 +17,7 @@ from chalicelib.domain.order import (
 )
 from chalicelib.domain.position import Position, apply_fill
 from chalicelib.domain.records import Fence, Record
+from chalicelib.domain.replacing import replace
 from chalicelib.errors import (
     AlreadyExists,
     DuplicateClientOrderId,
@@ -50,15 +51,17 @@ def store_intent(world: World, tenant: str, approved: Approved, fence: Fence) ->
 
     Raises AlreadyExists when an earlier delivery stored the same intent, StaleWrite when the lease is lost.
     """
+    order, now = approved.order, world.now()
     # From now on, not from the decision, others wait before they take it for lost.
-    records: list[Record] = [replace(approved.order, updated_at=world.now()), approved.position]
+    intent = order if order.updated_at == now else replace(order, updated_at=now)
+    records: list[Record] = [intent, approved.position]
     if approved.signal:
         records.append(approved.signal)
     stored = world.records.commit(tenant, records, fence)
-    order, position = stored[0], stored[1]
-    assert isinstance(order, Order)
+    submitted, position = stored[0], stored[1]
+    assert isinstance(submitted, Order)
     assert isinstance(position, Position)
-    return order, position
+    return submitted, position
 
 
 def place(world: World, venue: Venue, tenant: str, approved: Approved, fence: Fence) -> Placed | None:
@@ -132,7 +135,7 @@ def settle(world: World, tenant: str, order: Order, position: Position, seen: Ve
     """Adopt what the venue says of an order and fold its new fills into the position, in one transaction."""
     fresh = unseen_fills(order, seen.fills)
     after = adopt(order, seen, world.now())
-    if replace(after, updated_at=order.updated_at) == order:
+    if not fresh and replace(after, updated_at=order.updated_at) == order:
         return Placed(order, position)
     for fill in fresh:
         position = apply_fill(position, fill)

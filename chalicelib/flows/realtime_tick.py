@@ -1,20 +1,21 @@
 """Realtime tick: reconcile open orders, judge exits of open positions, value the account."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from chalicelib.domain.breakers import Breakers, updated
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.engine import Account, Engine
-from chalicelib.domain.exits import ExitReason, best_price, due_exit, due_partial
+from chalicelib.domain.exits import ExitReason, best_price, due_exit, due_partial, exit_price
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.leaving import ONE, decide_exit, leaving_quantity
 from chalicelib.domain.lifecycle import entries_allowed, exits_allowed
 from chalicelib.domain.market import Ticker
 from chalicelib.domain.messages import Tick
-from chalicelib.domain.position import Position, unrealised
+from chalicelib.domain.position import ZERO, Position, unrealised
 from chalicelib.domain.records import Fence
+from chalicelib.domain.replacing import replace
 from chalicelib.errors import VenueError, VenueUnauthorized
 from chalicelib.flows import orders
 from chalicelib.flows.charges import charged, fee_symbols
@@ -50,29 +51,27 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     allowed = entries_allowed(turn.coordinator, turn.engine.status) and turn.kill is None
     books = reconcile(world, venue, connection, open_orders, positions, turn.now, entries_allowed=allowed)
     tickers = _tickers(world, connection, books, turn.now)
-    fence = Fence(turn.engine.subject, turn.kind, turn.fence)
-    books = replace(books, positions=charged(world, venue, turn, books.positions, tickers))
-    books, marks = _exits(world, venue, turn, fence, books, tickers)
-    guard = Guard(world, venue, connection, fence, turn.now)
-    books = replace(books, positions=protect(guard, books.positions, books.orders, marks))
-    account = _account(venue, turn.engine, connection, books, tickers, turn.now)
+    books = _holding(books, charged(world, venue, turn, books.positions, tickers))
+    engine = judged(world, venue, turn, books, tickers)
     world.metrics.line(
         "account",
         connection_id=connection_id,
-        equity=float(account.equity),
-        cash=float(account.cash),
-        unrealised=float(account.unrealised),
+        equity=float(engine.account.equity),
+        cash=float(engine.account.cash),
+        unrealised=float(engine.account.unrealised),
     )
-    breakers = _breakers(turn.engine, connection, account)
-    changed = ("marks", "account") if breakers == turn.engine.breakers else ("marks", "account", "breakers")
-    return Saved(replace(turn.engine, marks=marks, account=account, breakers=breakers), changed)
+    same = engine.breakers == turn.engine.breakers
+    changed = ("marks", "account") if same else ("marks", "account", "breakers")
+    return Saved(engine, changed)
 
 
-def _breakers(engine: Engine, connection: Connection, account: Account) -> Breakers:
-    """Return the breakers after this valuation; without a new one they stay as they are."""
-    if account is engine.account:
-        return engine.breakers
-    return updated(engine.breakers, account.equity, account.at, connection.risk, engine.breakers_reset)
+def judged(world: World, venue: Venue, turn: Turn, books: Books, tickers: Mapping[str, Ticker]) -> Engine:
+    """Do what a tick does on books that are settled: close what is due, move stops, value the account."""
+    fence = Fence(turn.engine.subject, turn.kind, turn.fence)
+    books, marks = _exits(world, venue, turn, fence, books, tickers)
+    guard = Guard(world, venue, turn.connection, fence, turn.now)
+    books = _holding(books, protect(guard, books.positions, books.orders, marks))
+    return _valued(venue, turn, books, tickers, marks)
 
 
 def _tickers(world: World, connection: Connection, books: Books, now: float) -> Mapping[str, Ticker]:
@@ -100,14 +99,18 @@ def _exits(
         if position.state != "open" or ticker is None:
             kept.append(position)
             continue
-        price = ticker.bid if position.direction == "long" else ticker.ask
+        price = exit_price(position, ticker)
         best = best_price(position, turn.engine.marks.get(position.position_id), position.entry_price)
         if position.position_id not in leaving:
             position = _left(world, venue, turn, fence, position, best, price)
         if position.state == "open":
             marks[position.position_id] = best_price(position, best, price)
             kept.append(position)
-    return replace(books, positions=tuple(kept)), marks
+    return _holding(books, tuple(kept)), marks
+
+
+def _holding(books: Books, positions: tuple[Position, ...]) -> Books:
+    return Books(books.orders, positions, books.differences, books.held)
 
 
 def _left(
@@ -151,35 +154,59 @@ def close(
     return placed.position
 
 
-def _account(
-    venue: Venue,
-    engine: Engine,
-    connection: Connection,
-    books: Books,
-    tickers: Mapping[str, Ticker],
-    now: float,
-) -> Account:
-    """Value the account at the mid prices; what cannot be read leaves the last known value in place."""
+def _valued(
+    venue: Venue, turn: Turn, books: Books, tickers: Mapping[str, Ticker], marks: Mapping[str, Decimal]
+) -> Engine:
+    """Value the account; what cannot be read leaves the last known value, and the breakers, in place."""
+    engine = turn.engine
     try:
-        cash = venue.fetch_balance(now).cash
+        cash = venue.fetch_balance(turn.now).cash
     except VenueUnauthorized:
         raise
     except VenueError:
-        return engine.account
-    open_positions = [p for p in books.positions if p.quantity > 0]
-    if any(position.symbol not in tickers for position in open_positions):
-        return engine.account
-    equity, profit = value(cash, connection, open_positions, tickers)
-    return Account(equity, cash, profit, max(engine.account.peak_equity, equity), now)
+        return replace(engine, marks=marks)
+    held = [position for position in books.positions if position.quantity > 0]
+    if any(position.symbol not in tickers for position in held):
+        return replace(engine, marks=marks)
+    before = Valuation(engine.account, engine.breakers)
+    mids = {position.symbol: tickers[position.symbol].mid for position in held}
+    after = valued(before, turn.connection, cash, held, mids, turn.now, engine.breakers_reset)
+    return replace(engine, marks=marks, account=after.account, breakers=after.breakers)
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """What a look at an account leaves behind: its money, and its breakers."""
+
+    account: Account
+    breakers: Breakers
+
+
+def valued(
+    before: Valuation,
+    connection: Connection,
+    cash: Decimal,
+    positions: Sequence[Position],
+    mids: Mapping[str, Decimal],
+    now: float,
+    reset_at: float,
+) -> Valuation:
+    """Value an account at the mid prices of its open positions; `reset_at` as for `breakers.updated`."""
+    equity, profit = value(cash, connection, positions, mids)
+    account = Account(equity, cash, profit, max(before.account.peak_equity, equity), now)
+    return Valuation(account, updated(before.breakers, equity, now, connection.risk, reset_at))
 
 
 def value(
-    cash: Decimal, connection: Connection, positions: list[Position], tickers: Mapping[str, Ticker]
+    cash: Decimal, connection: Connection, positions: Sequence[Position], mids: Mapping[str, Decimal]
 ) -> tuple[Decimal, Decimal]:
     """Return equity and unrealised profit at the mid prices.
 
     A spot account has paid for what it holds; a swap account only settles profits.
     """
-    profit = sum((unrealised(p, tickers[p.symbol].mid) for p in positions), Decimal(0))
-    cost = sum((p.cost for p in positions), Decimal(0)) if connection.market_type == "spot" else Decimal(0)
+    profit, cost, spot = ZERO, ZERO, connection.market_type == "spot"
+    for position in positions:
+        profit += unrealised(position, mids[position.symbol])
+        if spot:
+            cost += position.cost
     return cash + cost + profit, profit

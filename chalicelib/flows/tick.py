@@ -1,7 +1,7 @@
 """The story all ticks share: take the lease, let the tick work, save with its fence, or skip and say why."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chalicelib.domain.codec import from_plain
 from chalicelib.domain.connection import Connection
@@ -9,6 +9,7 @@ from chalicelib.domain.engine import Beat, Engine, Kill, coordinator_subject
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.messages import Tick
+from chalicelib.domain.replacing import replace
 from chalicelib.errors import Rejected
 from chalicelib.flows.world import World
 

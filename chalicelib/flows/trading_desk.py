@@ -1,7 +1,7 @@
 """What a batch of signals is decided on: books, prices and money, and what earlier signals reserved of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any, cast
@@ -16,6 +16,7 @@ from chalicelib.domain.messages import SignalBatch
 from chalicelib.domain.order import UNPROVEN, Order
 from chalicelib.domain.position import Position
 from chalicelib.domain.records import Fence
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.risk import EntryContext
 from chalicelib.domain.signal import Signal
 from chalicelib.domain.sizing import NO_EVIDENCE, tied
@@ -62,11 +63,17 @@ class Desk:
     earlier: list[Signal] = field(default_factory=list)
     traded: dict[str, float] = field(default_factory=dict)
     sent: int = 0
+    sent_before: int = 0
 
     @property
     def fence(self) -> Fence:
         """The right to store what this batch decides."""
         return Fence(self.turn.engine.subject, self.turn.kind, self.turn.fence)
+
+    @property
+    def entry_fence(self) -> Fence:
+        """The right to store an entry's intent: none while a kill switch holds."""
+        return Fence(self.turn.engine.subject, self.turn.kind, self.turn.fence, unless_killed=True)
 
     @property
     def at_once(self) -> bool:
@@ -82,7 +89,8 @@ class Desk:
 def read_books(world: World, engine: Engine, kind: str, now: float, batch: SignalBatch) -> Books:
     """Read the coordinator, the known signals, open orders and positions, and what sizing asks for."""
     tenant, connection_id = batch.tenant, batch.connection_id
-    turn = Turn(engine, kind, engine.lease(kind).fence, 0, now)
+    fence = engine.lease(kind).fence
+    turn = Turn(engine, kind, fence, 0, now)
     symbols = sorted({signal.symbol for signal in batch.signals})
     records, identifiers = world.records, [signal.signal_id for signal in batch.signals]
     calls: list[Callable[[], Any]] = [
@@ -97,7 +105,7 @@ def read_books(world: World, engine: Engine, kind: str, now: float, batch: Signa
     status = coordinator.status if coordinator else Status.STOPPED
     kill = coordinator.kill(connection_id) if coordinator else None
     return Books(
-        replace(turn, coordinator=status, kill=kill),
+        Turn(engine, kind, fence, 0, now, status, kill),
         cast(Mapping[str, Signal], known),
         orders,
         positions,
@@ -123,6 +131,7 @@ def open_desk(world: World, books: Books, symbols: Sequence[str]) -> Desk:
         leaving={order.position_id for order in orders if order.leg == "exit"},
         evidence=books.evidence,
     )
+    desk.sent_before = len(desk.sent_lately)
     _look(desk, symbols)
     return desk
 
@@ -173,7 +182,8 @@ def _valued(desk: Desk, balance: Balance | None) -> None:
         return
     engine = desk.turn.engine
     desk.free = balance.free
-    desk.equity = value(balance.cash, desk.connection, held, desk.tickers)[0]
+    mids = {position.symbol: desk.tickers[position.symbol].mid for position in held}
+    desk.equity = value(balance.cash, desk.connection, held, mids)[0]
     desk.breakers = updated(
         engine.breakers, desk.equity, desk.turn.now, desk.connection.risk, engine.breakers_reset
     )
@@ -198,7 +208,7 @@ def context_of(desk: Desk, signal: Signal) -> EntryContext:
         breakers=desk.breakers,
         candle_time=max(signal.candle_time, engine.last_candle),
         clock_skew=desk.clock_skew,
-        sent_orders=len(desk.sent_lately) + desk.sent,
+        sent_orders=desk.sent_before + desk.sent,
         earlier=tuple(desk.earlier),
         evidence=desk.evidence.get(signal.symbol, NO_EVIDENCE),
     )

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import cache
 from typing import Any, TypeVar
 
 from chalicelib.domain import lease as leases
@@ -14,10 +14,11 @@ from chalicelib.domain.order import Order
 from chalicelib.domain.paper import PaperAccount, PaperOrder
 from chalicelib.domain.position import Position
 from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
+from chalicelib.domain.replacing import replace
 from chalicelib.domain.signal import Signal
 from chalicelib.errors import AlreadyExists, KillSwitchOn, NotFound, StaleWrite
 from chalicelib.stores import keys
-from chalicelib.stores.memory_tables import MemoryTables
+from chalicelib.stores.memory_tables import MemoryTables, place_of
 
 __all__ = [
     "MemoryConnectionStore",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 R = TypeVar("R", Order, Position, Signal, Session, AuditEntry)
+
+_split_changed = cache(keys.split_changed)
 
 
 class MemoryEngineStore:
@@ -48,7 +51,7 @@ class MemoryEngineStore:
         with self._tables.lock:
             if engine.subject in self._tables.engines:
                 raise AlreadyExists(f"engine {engine.subject.text} is there already")
-            return self._put(replace(engine, leases={}, revision=0))
+            return self._put(replace(engine, revision=0), leases={})
 
     def acquire(
         self, subject: Subject, kind: str, owner: str, now: float, ttl: float, slot: int | None
@@ -62,10 +65,10 @@ class MemoryEngineStore:
             taken = leases.acquire(engine.lease(kind), owner, now, ttl, slot)
             if isinstance(taken, Skip):
                 return taken
-            return self._put(replace(engine, leases={**engine.leases, kind: taken}))
+            return self._put(engine, leases={**engine.leases, kind: taken})
 
     def save(self, engine: Engine, kind: str, fence: int, slot: int | None, changed: Sequence[str]) -> None:
-        attributes, beats = keys.split_changed(changed)
+        attributes, beats = _split_changed(tuple(changed))
         with self._tables.lock:
             stored = self._tables.engines.get(engine.subject)
             if stored is None or stored.lease(kind).fence != fence:
@@ -73,8 +76,9 @@ class MemoryEngineStore:
             released: Lease = leases.release(stored.lease(kind), slot)
             values: dict[str, Any] = {name: getattr(engine, name) for name in attributes}
             values["leases"] = {**stored.leases, kind: released}
-            values["beats"] = {**stored.beats, **{beat: engine.beats[beat] for beat in beats}}
-            self._put(replace(stored, **values))
+            if beats:
+                values["beats"] = {**stored.beats, **{beat: engine.beats[beat] for beat in beats}}
+            self._put(stored, **values)
 
     def transition(self, engine: Engine, target: Status, now: float, audit: AuditEntry) -> Engine:
         with self._tables.lock:
@@ -85,14 +89,12 @@ class MemoryEngineStore:
                 raise AlreadyExists(f"audit entry {audit.entry_id} is there already")
             moved = replace(engine, status=target, changed_at=now, revision=engine.revision + 1)
             self._put(
-                replace(
-                    stored,
-                    status=target,
-                    changed_at=now,
-                    session_id=engine.session_id,
-                    settings=engine.settings,
-                    correlation_id=engine.correlation_id,
-                )
+                stored,
+                status=target,
+                changed_at=now,
+                session_id=engine.session_id,
+                settings=engine.settings,
+                correlation_id=engine.correlation_id,
             )
             self._tables.put(engine.subject.tenant, replace(audit, revision=1))
             return moved
@@ -108,15 +110,17 @@ class MemoryEngineStore:
             on = {name: kill for name, kill in stored.kills.items() if name not in kills}
             on |= {name: engine.kills[name] for name in kills if name in engine.kills}
             present = {name: getattr(engine, name) for name in names}
-            self._put(replace(stored, **present, kills=on))
+            self._put(stored, **present, kills=on)
             self._tables.put(engine.subject.tenant, replace(audit, revision=1))
 
     def delete(self, subject: Subject) -> None:
         with self._tables.lock:
             self._tables.engines.pop(subject, None)
 
-    def _put(self, engine: Engine) -> Engine:
-        self._tables.engines[engine.subject] = stored = replace(engine, revision=engine.revision + 1)
+    def _put(self, engine: Engine, **changes: Any) -> Engine:
+        self._tables.engines[engine.subject] = stored = replace(
+            engine, **changes, revision=engine.revision + 1
+        )
         return stored
 
 
@@ -157,16 +161,20 @@ class MemoryRecordStore:
     def commit(
         self, tenant: str, records: Sequence[Record], fence: Fence | None = None
     ) -> tuple[Record, ...]:
-        keys.check_batch((type(r), keys.partition_key(tenant, r), keys.sort_key(r)) for r in records)
+        places = [place_of(tenant, record) for record in records]
+        keys.check_batch(places)
         with self._tables.lock:
             if records and fence is not None:
                 self._check_fence(fence)
-            stored = [self._tables.stored(tenant, record) for record in records]
-            check_revisions([(r, s, keys.sort_key(r)) for r, s in zip(records, stored, strict=True)])
-            written = tuple(replace(record, revision=record.revision + 1) for record in records)
-            for record in written:
-                self._tables.put(tenant, record)
-            return written
+            known = self._tables.records
+            check_revisions(
+                [(r, known.get(at, {}).get(key), key) for r, (at, key) in zip(records, places, strict=True)]
+            )
+            written: list[Record] = []
+            for record, (at, key) in zip(records, places, strict=True):
+                written.append(replace(record, revision=record.revision + 1))
+                self._tables.put_at(at, key, written[-1])
+            return tuple(written)
 
     def put_new(self, tenant: str, records: Sequence[Signal | AuditEntry]) -> None:
         with self._tables.lock:
@@ -220,8 +228,7 @@ class MemoryRecordStore:
 
     def _open(self, kind: type[R], tenant: str, connection_id: str) -> tuple[R, ...]:
         with self._tables.lock:
-            opened = self._tables.open.get((kind, keys.account_key(tenant, connection_id)), {})
-            return tuple(sorted(opened.values(), key=keys.time_key))
+            return self._tables.listed_open((kind, keys.account_key(tenant, connection_id)))
 
     def _list(self, kind: type[R], partition: str, limit: int, cursor: str | None, by_time: bool) -> Page[R]:
         keys.check_limit(limit)

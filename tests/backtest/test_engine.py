@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.backtest import engine, quiet
+from chalicelib.backtest import engine, settled
 from chalicelib.backtest.engine import Moment, Signs, trade
 from chalicelib.backtest.options import CONNECTION
-from chalicelib.backtest.quiet import QuietTicks, Watch, watch
+from chalicelib.backtest.settled import SettledEngine, Watch, watch
 from chalicelib.backtest.world import BacktestWorld, backtest_world
 from chalicelib.domain.connection import Connection, ScaleIn, validate
 from chalicelib.domain.engine import Engine, engine_subject
@@ -132,21 +132,21 @@ def outcome_of(world: BacktestWorld, moments: list[Moment]) -> Outcome:
 def in_full(period: str, patch: pytest.MonkeyPatch) -> Outcome:
     """Run with every realtime tick whole, and with every signal asked for by the whole signal consumer."""
 
-    def whole_tick(ticks: QuietTicks, now: float) -> bool:
+    def whole_tick(one: SettledEngine, now: float) -> bool:
         return False
 
     def every_signal(_: Any, signals: Signs) -> tuple[Signs, Signs]:
         return signals, signals
 
-    def whole_consumer(ticks: QuietTicks, batch: SignalBatch, _: Any) -> None:
-        ticks.save()
-        execute_signals(ticks._world, batch)
-        ticks.forget()
+    def whole_consumer(one: SettledEngine, batch: SignalBatch, _: Any) -> None:
+        one.save()
+        execute_signals(one._world, batch)
+        one.forget()
 
     with patch.context() as patched:
-        patched.setattr(QuietTicks, "execute", whole_consumer)
-        patched.setattr(QuietTicks, "look", whole_tick)
-        patched.setattr(QuietTicks, "leave", whole_tick)
+        patched.setattr(SettledEngine, "execute", whole_consumer)
+        patched.setattr(SettledEngine, "look", whole_tick)
+        patched.setattr(SettledEngine, "leave", whole_tick)
         patched.setattr(engine._Votes, "_with_effect", every_signal)
         return run(period)
 
@@ -194,7 +194,7 @@ def test_where_places_stay_free_all_signals_are_asked_for(
         parts.append(whole is not None)
         return executed(world, read, batch, made if whole else None)
 
-    monkeypatch.setattr(quiet, "executed", counted)
+    monkeypatch.setattr(settled, "executed", counted)
     run(period)
     assert 0 < parts.count(True) < len(parts)
     assert bool(wholes) is again
@@ -202,14 +202,14 @@ def test_where_places_stay_free_all_signals_are_asked_for(
 
 def test_most_ticks_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: Counter[bool] = Counter()
-    look = QuietTicks.look
+    look = SettledEngine.look
 
-    def counted(ticks: QuietTicks, now: float) -> bool:
-        quiet = look(ticks, now)
+    def counted(one: SettledEngine, now: float) -> bool:
+        quiet = look(one, now)
         looks[quiet] += 1
         return quiet
 
-    monkeypatch.setattr(QuietTicks, "look", counted)
+    monkeypatch.setattr(SettledEngine, "look", counted)
     run("few places")
     assert looks[True] > looks[False] > 0
 
@@ -237,5 +237,5 @@ def test_every_level_counts(level: str, never: float, monkeypatch: pytest.Monkey
         setattr(watched, level, never)
         return watched
 
-    monkeypatch.setattr(quiet, "watch", without)
+    monkeypatch.setattr(settled, "watch", without)
     assert run(period).moments != full.moments

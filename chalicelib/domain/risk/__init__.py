@@ -18,7 +18,6 @@ __all__ = [
     "Finding",
     "RiskLevel",
     "findings",
-    "first_refusal",
     "record",
     "refusal",
     "risk_level",
@@ -78,19 +77,19 @@ def findings(
     context: EntryContext, table: tuple[tuple[str, Check], ...] | None = None
 ) -> tuple[Finding, ...]:
     """Make every check, of the whole gate by default, and return those that do not hold, in order."""
-    found = ((code, check(context)) for code, check in (CHECKS if table is None else table))
-    return tuple(Finding(code, detail) for code, detail in found if detail is not None)
+    return tuple(
+        Finding(code, detail)
+        for code, check in (CHECKS if table is None else table)
+        if (detail := check(context)) is not None
+    )
 
 
 def refusal(context: EntryContext, table: tuple[tuple[str, Check], ...] | None = None) -> str | None:
-    """Return the code of the first check that does not hold, or None."""
-    found = findings(context, table)
-    return found[0].code if found else None
-
-
-def first_refusal(context: EntryContext, table: tuple[tuple[str, Check], ...]) -> str | None:
     """Return the code of the first check that does not hold, or None; later ones are not made."""
-    return next((code for code, check in table if check(context) is not None), None)
+    for code, check in CHECKS if table is None else table:
+        if check(context) is not None:
+            return code
+    return None
 
 
 def record(found: tuple[Finding, ...]) -> tuple[str, ...]:

@@ -62,16 +62,12 @@ class EntryContext:
     @property
     def held(self) -> Position | None:
         """The position that an entry would add to: of its symbol, in hedge mode also of its direction."""
+        signal = self.signal
         hedge = self.connection.position_mode == "hedge"
-        return next(
-            (
-                position
-                for position in self.positions
-                if position.symbol == self.signal.symbol
-                and (not hedge or position.direction == self.signal.direction)
-            ),
-            None,
-        )
+        for position in self.positions:
+            if position.symbol == signal.symbol and (not hedge or position.direction == signal.direction):
+                return position
+        return None
 
     @property
     def level(self) -> RiskLevel:

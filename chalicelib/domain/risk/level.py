@@ -1,5 +1,6 @@
 """How risky an entry is now: from the breakers' use and the market's volatility to a factor of its size."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal, get_args
@@ -37,4 +38,4 @@ def risk_level(used: Mapping[str, Decimal], volatility: Decimal | None) -> RiskL
 
 
 def _place(value: Decimal, steps: tuple[Decimal, ...]) -> int:
-    return sum(value >= step for step in steps)
+    return bisect_right(steps, value)
