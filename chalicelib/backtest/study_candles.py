@@ -1,7 +1,7 @@
-"""Leaves redenominated symbols' other life out of recorded candles, so that no trade spans the change.
+"""Leaves redenominated symbols' other life out of recorded candles, so that nothing spans the change.
 
 An exchange that swaps a token for a thousandth of it stops trading and goes on at a thousand times the price.
-Nobody earns that, but a set that held a position over it would seem the best of all.
+The ladder drops a position held over that (BREAK_FACTOR), but the sources' windows would mix both units.
 """
 
 from dataclasses import replace

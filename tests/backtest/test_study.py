@@ -187,6 +187,18 @@ def test_a_whole_study_is_repeatable_and_hangs_together(candles: Candles) -> Non
     assert "data" not in as_json(found, options)["options"]
 
 
+@pytest.mark.parametrize(("timeframe", "hours"), [(60, 12.0), (300, 12.0), (900, 36.0), (3600, 144.0)])
+def test_profiles_are_studied_as_a_connection_of_that_timeframe_has_them(
+    timeframe: int, hours: float
+) -> None:
+    rules = studied.studied_rules(timeframe)
+    assert rules["prudent"].real.drawdown_hours == hours
+    assert rules["source"].real.drawdown_hours == 12.0
+    without = rules[studied.SOURCE_ANY_DRAWDOWN], rules[studied.ANY_DRAWDOWN], rules[studied.ANY_LUCK]
+    assert [one.real.drawdown_hours for one in without] == [None] * 3
+    assert [one.real.edge for one in without] == [None, 0.95, None]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
