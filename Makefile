@@ -107,7 +107,7 @@ bench-backtest: $(STAMP)
 bench-ladder: $(STAMP)
 	$(BIN)/python -m tests.bench.bench_ladder
 
-# What luck and what skill reach on the ladder (docs/ladder.md): half a minute, into build/study.
+# What luck and what skill reach on the ladder (docs/ladder.md): under a minute, into build/study.
 study: $(STAMP)
 	$(BIN)/cts ladder study --data $${CTS_SHARED:-../shared}/data/ohlcv/binance_spot --out build/study $(ARGS)
 

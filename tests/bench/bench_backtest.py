@@ -1,7 +1,8 @@
 """Compares our backtest with freqtrade's, in one run: `python -m tests.bench.bench_backtest`.
 
 Ours: the whole system over 100 recorded symbols x 1h x 5 months: all strategies, risk gate, sizing and paper
-venue, the ladder off, at most five positions as the peer has. From reading the files to the statistics.
+venue, the ladder off, at most five positions as the peer has. From reading files of the peer's format to the
+statistics.
 Exit code 1 when ours is not at least 20 times as fast per candle, 2 when the comparison is absent.
 """
 
@@ -10,18 +11,24 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pyarrow as arrow
+from pyarrow.feather import write_feather
 from rich.console import Console
 
 from chalicelib.backtest import options as backtest_options
 from chalicelib.backtest.run import Backtest, backtest
+from chalicelib.domain.candles import FIELDS
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.signal import ExitProfile
+from chalicelib.local.candle_files import candle_files
+from chalicelib.local.candles.text_files import read_csv
 from tests.bench.bench_peers import peer_python
 from tests.shared import shared_path
 
@@ -48,6 +55,15 @@ def our_options(data: Path) -> backtest_options.BacktestOptions:
     words = ["backtest", "--data", str(data), "--timeframe", "1h", "--symbols", "100", *PERIOD]
     given = backtest_options.options_of(parser.parse_args([*words, "--no-ladder", "--no-breakers"]))
     return _AsThePeer(given.market, given.terms, given.strategies, given.ladder, given.breakers)
+
+
+def as_the_peers_files(data: Path, folder: Path) -> None:
+    """Write the recorded candles as the feather files that the peer's download makes."""
+    for symbol, path in candle_files(data, "1h").items():
+        table = read_csv(path)
+        date = arrow.array(table[:, 0].astype(np.int64)).cast(arrow.timestamp("ms", tz="UTC"))
+        columns = {"date": date, **{name: table[:, 1 + place] for place, name in enumerate(FIELDS)}}
+        write_feather(arrow.table(columns), folder / f"{symbol.replace('/', '_')}-1h.feather")
 
 
 def our_candles_per_second(data: Path) -> float:
@@ -86,7 +102,9 @@ def main() -> int:
     except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
         print(f"freqtrade could not be measured: {error}", file=sys.stderr)
         return 2
-    ours = our_candles_per_second(data)
+    with tempfile.TemporaryDirectory() as folder:
+        as_the_peers_files(data, Path(folder))
+        ours = our_candles_per_second(Path(folder))
     print(f"ratio: {ours / peer:.1f} (at least {REQUIRED_RATIO:.0f} wanted)")
     return 0 if ours / peer >= REQUIRED_RATIO else 1
 
