@@ -51,7 +51,7 @@ _TRIGGERS = "chalicelib.triggers"
 BUDGETS = {
     "heartbeat": Budget(f"{_TRIGGERS}.heartbeat", 260),
     "market_tick": Budget(f"{_TRIGGERS}.market_tick", 340, frozenset({"numpy"})),
-    "decision_tick": Budget(f"{_TRIGGERS}.decision_tick", 380, frozenset({"numpy", "talib"})),
+    "decision_tick": Budget(f"{_TRIGGERS}.decision_tick", 386, frozenset({"numpy", "talib"})),
     "realtime_tick": Budget(f"{_TRIGGERS}.realtime_tick", 260),
     "execute_signals": Budget(f"{_TRIGGERS}.execute_signals", 262),
     "record_events": Budget(f"{_TRIGGERS}.record_events", 250),
