@@ -35,7 +35,7 @@ test: check
 	then $(MAKE) package test-package; \
 	else echo "The package is not built: it needs Python 3.12 or newer, the runtime of the functions."; fi
 
-# The long replays on recorded candles: some six minutes.
+# The long replays on recorded candles: a quarter of an hour.
 test-acceptance: $(STAMP)
 	$(BIN)/python -m pytest -m acceptance tests/acceptance tests/local/test_run_fake_venue.py
 
