@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib import user_strategies
+from chalicelib.cli import parser
 from chalicelib.domain.strategies import users
 
 HEAD = """
@@ -32,6 +33,12 @@ def vote(window, parameters):
     gap = window.close - window.sma(parameters.period)
     return votes_where(gap != 0.0, np.sign(gap), np.full(gap.shape, 0.7))
 """
+
+
+def cts(*arguments: str) -> int:
+    """Run a command as the command line does; its errors come through."""
+    given = parser().parse_args(arguments)
+    return int(given.command(given))
 
 
 class Files:

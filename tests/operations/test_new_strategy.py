@@ -1,6 +1,5 @@
 """`cts new-strategy`: what it writes works, passes its own test, and replaces nothing."""
 
-import argparse
 import importlib.util
 import subprocess
 import sys
@@ -10,17 +9,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.errors import UsageError
-from chalicelib.operations.strategies import command
-from tests.strategy_files import Files, strategy_files
+from tests.strategy_files import Files, cts, strategy_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def cts(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="cts")
-    command.register(parser.add_subparsers(required=True))
-    given = parser.parse_args(arguments)
-    return int(given.command(given))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`cts strategies` and `cts check-strategy`: on recorded candles and random walks."""
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,19 +8,11 @@ import pytest
 from chalicelib.domain.candles import ANCHOR_BLOCK, Candles
 from chalicelib.domain.strategies import STRATEGIES, Strategy, strategy_named
 from chalicelib.errors import Rejected, UsageError
-from chalicelib.operations.strategies import command
 from chalicelib.operations.strategies.check import STRETCH, Fault, check
 from chalicelib.operations.strategies.check_candles import recorded, walked
 from tests.domain.ladder_candles import RECORDED
 from tests.shared import shared_path
-from tests.strategy_files import HEAD, SOUND, Files, strategy_files
-
-
-def cts(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(prog="cts")
-    command.register(parser.add_subparsers(required=True))
-    given = parser.parse_args(arguments)
-    return int(given.command(given))
+from tests.strategy_files import HEAD, SOUND, Files, cts, strategy_files
 
 
 @pytest.fixture
