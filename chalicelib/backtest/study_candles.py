@@ -1,7 +1,7 @@
 """Leaves redenominated symbols' other life out of recorded candles, so that nothing spans the change.
 
 An exchange that swaps a token for a thousandth of it stops trading and goes on at a thousand times the price.
-The ladder drops a position held over that (BREAK_FACTOR), but the sources' windows would mix both units.
+The ladder drops a position held over that, but the sources' windows would mix both units.
 """
 
 from dataclasses import replace
@@ -9,9 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from chalicelib.domain.candles import FIELDS, Candles
-
-LARGEST_CHANGE = 10.0
-"""Ratio of the prices after and before a hole, or its inverse, from which on they are of different units."""
+from chalicelib.domain.ladder.rules import BREAK_FACTOR
 
 
 def in_one_unit(candles: Candles) -> tuple[Candles, tuple[str, ...]]:
@@ -21,7 +19,7 @@ def in_one_unit(candles: Candles) -> tuple[Candles, tuple[str, ...]]:
     for row, symbol in enumerate(candles.symbols):
         there = np.flatnonzero(~np.isnan(candles.close[row]))
         change = np.abs(np.log(candles.open[row, there[1:]] / candles.close[row, there[:-1]]))
-        breaks = np.flatnonzero((np.diff(there) > 1) & (change >= np.log(LARGEST_CHANGE))) + 1
+        breaks = np.flatnonzero((np.diff(there) > 1) & (change > np.log(BREAK_FACTOR))) + 1
         if not breaks.size:
             continue
         stretches = np.split(there, breaks)
