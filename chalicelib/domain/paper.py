@@ -91,14 +91,18 @@ class PaperOrder(Stored):
         return ZERO if self.state in TERMINAL else self.quantity - self.filled
 
 
+Committed = tuple[PaperAccount, tuple[PaperOrder, ...]]
+"""An account and some of its orders."""
+
+
 class PaperLedger(Protocol):
     """Where accounts and orders of the paper exchange are kept."""
 
     def load(self, tenant: str, connection_id: str) -> PaperAccount | None:
         """Read the account (strongly consistent); None if it never traded."""
 
-    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> PaperAccount:
-        """Write the account and the orders in one transaction and return the account as stored.
+    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> Committed:
+        """Write the account and the orders in one transaction and return both as stored.
 
         Each is written only if its stored revision is the one it carries (0: must not exist), and is stored
         with that revision + 1. Raises AlreadyExists when one that should be new is there, StaleWrite when a
@@ -131,11 +135,6 @@ def paper_order(order: Order, now: float) -> PaperOrder:
         created_at=now,
         updated_at=now,
     )
-
-
-def next_revision(order: PaperOrder) -> PaperOrder:
-    """Return the order as the ledger stored it."""
-    return replace(order, revision=order.revision + 1)
 
 
 def venue_order(order: PaperOrder) -> VenueOrder:

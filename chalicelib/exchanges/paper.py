@@ -22,7 +22,6 @@ from chalicelib.domain.paper import (
     PaperAccount,
     PaperLedger,
     PaperOrder,
-    next_revision,
     paper_order,
     venue_order,
 )
@@ -235,15 +234,15 @@ class PaperVenue(PlainAccount):
 
     def _store(self, booked: Booked) -> Booked:
         try:
-            self._account = self._ledger.commit(self._tenant, booked.account, booked.orders)
+            account, stored = self._ledger.commit(self._tenant, booked.account, booked.orders)
         except (StaleWrite, AlreadyExists):
             raise
         except Retryable as error:
             self._account = None
             raise VenueUnknown(f"the paper ledger did not answer: {error}") from error
-        stored = tuple(next_revision(order) for order in booked.orders)
+        self._account = account
         self._orders.update({order.client_order_id: order for order in stored})
-        return Booked(self._account, stored)
+        return Booked(account, stored)
 
     def _find(self, client_order_id: str, symbol: str, now: float) -> PaperOrder:
         self._load(now)

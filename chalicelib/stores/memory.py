@@ -11,7 +11,7 @@ from chalicelib.domain.engine import Engine, Subject, coordinator_subject
 from chalicelib.domain.lease import Lease, Skip
 from chalicelib.domain.lifecycle import Status
 from chalicelib.domain.order import Order
-from chalicelib.domain.paper import PaperAccount, PaperOrder
+from chalicelib.domain.paper import Committed, PaperAccount, PaperOrder
 from chalicelib.domain.position import Position
 from chalicelib.domain.records import AuditEntry, Fence, Page, Record, Session
 from chalicelib.domain.replacing import replace
@@ -263,7 +263,7 @@ class MemoryPaperLedger:
     def load(self, tenant: str, connection_id: str) -> PaperAccount | None:
         return self._tables.paper_accounts.get(keys.account_key(tenant, connection_id))
 
-    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> PaperAccount:
+    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> Committed:
         keys.check_batch(order.client_order_id for order in orders)
         place = keys.account_key(tenant, account.connection_id)
         with self._tables.lock:
@@ -273,10 +273,10 @@ class MemoryPaperLedger:
             ]
             found += [(o, stored.get(o.client_order_id), o.client_order_id) for o in orders]
             check_revisions(found)
-            for order in orders:
-                stored[order.client_order_id] = replace(order, revision=order.revision + 1)
-            self._tables.paper_accounts[place] = written = replace(account, revision=account.revision + 1)
-            return written
+            written = tuple(replace(order, revision=order.revision + 1) for order in orders)
+            stored.update({order.client_order_id: order for order in written})
+            self._tables.paper_accounts[place] = account = replace(account, revision=account.revision + 1)
+            return account, written
 
     def order(self, tenant: str, connection_id: str, client_order_id: str) -> PaperOrder | None:
         place = keys.account_key(tenant, connection_id)

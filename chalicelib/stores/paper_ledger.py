@@ -1,9 +1,9 @@
 """The paper venue's accounts and orders in DynamoDB: a real exchange's database in miniature."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from chalicelib.domain.paper import PaperAccount, PaperOrder
+from chalicelib.domain.paper import Committed, PaperAccount, PaperOrder
+from chalicelib.domain.replacing import replace
 from chalicelib.stores import keys
 from chalicelib.stores.documents import Write, find, store_all, to_document, value_of
 from chalicelib.stores.failures import translated
@@ -20,18 +20,15 @@ class DynamoPaperLedger:
         """Read the account: 1 call."""
         return find(PaperAccount, PaperItem, keys.account_key(tenant, connection_id), _ACCOUNT)
 
-    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> PaperAccount:
+    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> Committed:
         """Write the account and its changed orders in one transaction: 1 call."""
         keys.check_batch(order.client_order_id for order in orders)
         partition = keys.account_key(tenant, account.connection_id)
         written = replace(account, revision=account.revision + 1)
-        writes = [_write(partition, _ACCOUNT, written)]
-        writes.extend(
-            _write(partition, f"{_ORDER}{order.client_order_id}", replace(order, revision=order.revision + 1))
-            for order in orders
-        )
-        store_all(writes)
-        return written
+        stored = tuple(replace(order, revision=order.revision + 1) for order in orders)
+        placed = (_write(partition, f"{_ORDER}{order.client_order_id}", order) for order in stored)
+        store_all([_write(partition, _ACCOUNT, written), *placed])
+        return written, stored
 
     def order(self, tenant: str, connection_id: str, client_order_id: str) -> PaperOrder | None:
         """Read one order: 1 call."""

@@ -11,7 +11,7 @@ from chalicelib.domain.candles import Candles, between, select
 from chalicelib.domain.connection import Connection, PaperTerms
 from chalicelib.domain.market import Market, MarketType, Ticker, split_symbol
 from chalicelib.domain.order import Order, OrderState, VenueOrder
-from chalicelib.domain.paper import PaperAccount, PaperOrder
+from chalicelib.domain.paper import Committed, PaperAccount, PaperOrder
 from chalicelib.errors import UsageError
 from chalicelib.exchanges.paper import PaperVenue
 from chalicelib.flows.world import Venue
@@ -76,7 +76,7 @@ class CountedLedger(MemoryPaperLedger):
         self.calls.append("load")
         return super().load(tenant, connection_id)
 
-    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> PaperAccount:
+    def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> Committed:
         self.calls.append("commit")
         before, self.before = self.before, None
         if before:

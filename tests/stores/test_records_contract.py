@@ -289,9 +289,12 @@ def test_connections_are_created_once_listed_and_deleted(stores: Stores) -> None
 
 
 def test_the_ledger_writes_account_and_orders_together(stores: Stores) -> None:
-    account = stores.ledger.commit(TENANT, paper_account(), [paper_order("b", 2.0), paper_order("a", 2.0)])
+    account, orders = stores.ledger.commit(
+        TENANT, paper_account(), [paper_order("b", 2.0), paper_order("a", 2.0)]
+    )
+    assert orders == (paper_order("b", 2.0, revision=1), paper_order("a", 2.0, revision=1))
     assert account == paper_account(revision=1) == stores.ledger.load(*PLACE)
-    account = stores.ledger.commit(TENANT, account, [paper_order("c", 1.0)])
+    account, _ = stores.ledger.commit(TENANT, account, [paper_order("c", 1.0)])
     assert [one.client_order_id for one in stores.ledger.orders(*PLACE)] == ["c", "a", "b"]
     assert stores.ledger.order(*PLACE, "c") == paper_order("c", 1.0, revision=1)
     with pytest.raises(AlreadyExists):
