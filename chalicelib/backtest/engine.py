@@ -5,8 +5,8 @@ without effect is left out, so that the trades are those of a replay of the whol
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from chalicelib.backtest.settled import SettledEngine
 from chalicelib.backtest.votes import Signalled, signalled
@@ -18,6 +18,7 @@ from chalicelib.domain.engine import Account, Subject, engine_subject, feed_subj
 from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.domain.position import Position
 from chalicelib.domain.risk.checks import DUPLICATE_SECONDS
+from chalicelib.domain.voting import Crossing
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.market_tick import market_tick
@@ -28,8 +29,7 @@ ACTOR = "cts backtest"
 DAY = 86400
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """An engine at the open of one candle, after its exits; `notional` is the cost of what is open."""
 
     time: int
@@ -95,10 +95,6 @@ def _whole_ticks(world: BacktestWorld, connection: Connection, settled: SettledE
     settled.forget()
 
 
-Signs = Sequence[tuple[int, int]]
-"""Signals of one candle: row of the symbol, and sign."""
-
-
 class _Votes:
     """Without the ladder a candle's votes are all there is to decide on: they are computed in advance."""
 
@@ -122,7 +118,7 @@ class _Votes:
         self._next = next(self._votes, None)
         slot = opened + PHASES["strategy"]
         self._world.clock.move(slot)
-        possible, first = self._with_effect(due.signals)
+        possible, first = self._with_effect(due.crossings)
         if not first:
             self._refused("MAX_POSITIONS", len(possible))
             return
@@ -136,7 +132,7 @@ class _Votes:
         self._settled.execute(self._batch(due, first, slot), whole if left else None)
         self._refused("MAX_POSITIONS", left)
 
-    def _with_effect(self, signals: Signs) -> tuple[Signs, Signs]:
+    def _with_effect(self, crossings: Sequence[Crossing]) -> tuple[Sequence[Crossing], Sequence[Crossing]]:
         """Return the signals that are not refused for certain, and those of them that come first.
 
         Most are refused, and asking costs. Short entries of a spot account, and entries into a position that
@@ -145,23 +141,22 @@ class _Votes:
         """
         connection, positions = self._connection, self._settled.positions
         held = {self._rows[position.symbol]: position for position in positions}
-        places = connection.risk.max_positions - len(positions) if self._cooled else len(signals)
+        places = connection.risk.max_positions - len(positions) if self._cooled else len(crossings)
         spot = connection.market_type == "spot"
-        possible: list[tuple[int, int]] = []
-        first: list[tuple[int, int]] = []
+        possible: list[Crossing] = []
+        first: list[Crossing] = []
         short = complete = 0
-        for signal in signals:
-            row, sign = signal
-            position = held.get(row)
-            if position is None and spot and sign < 0:
+        for crossing in crossings:
+            position = held.get(crossing.row)
+            if position is None and spot and crossing.sign < 0:
                 short += 1
                 continue
-            if position is not None and sign == position.sign and self._is_complete(position):
+            if position is not None and crossing.sign == position.sign and self._is_complete(position):
                 complete += 1
                 continue
-            possible.append(signal)
+            possible.append(crossing)
             if position is not None or places > 0:
-                first.append(signal)
+                first.append(crossing)
                 places -= position is None
         self._refused("SHORT_NOT_SUPPORTED", short)
         self._refused("POSITION_OPEN", complete)
@@ -172,10 +167,10 @@ class _Votes:
         long_ago = self._world.now() - position.updated_at > DUPLICATE_SECONDS
         return self._cooled and long_ago and position.entries >= self._connection.scale_in.max_entries
 
-    def _batch(self, due: Signalled, signals: Signs, slot: int) -> SignalBatch:
+    def _batch(self, due: Signalled, crossings: Sequence[Crossing], slot: int) -> SignalBatch:
         connection = self._connection
         tick = Tick("strategy", self._settled.engine.subject, slot)
-        made = voted(connection, due.evaluation(signals), self._world.now(), tick.tick_id)
+        made = voted(connection, due.evaluation, crossings, self._world.now(), tick.tick_id)
         return SignalBatch(connection.tenant, connection.connection_id, tick.tick_id, made)
 
     def _refused(self, reason: str, count: int) -> None:

@@ -5,6 +5,7 @@ Every bar is judged on the window of its anchor block: live, catching up and bac
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,11 +80,25 @@ def evaluations(
         yield bars, source_signals(window, sources, min_confidence, begin, votes)
 
 
-def reasons(evaluation: Evaluation, row: int, sign: int) -> tuple[str, ...]:
-    """Return which strategies speak for a direction at the last bar, with score and confidence."""
+class Crossing(NamedTuple):
+    """Where a joint vote begins: row of the symbol, bar of the evaluation, sign of the direction."""
+
+    row: int
+    bar: int
+    sign: int
+
+
+def crossings_at(evaluation: Evaluation, bar: int) -> tuple[Crossing, ...]:
+    """Return the crossings of all symbols at one bar."""
+    signs = evaluation.signals[:, bar]
+    return tuple(Crossing(row, bar, int(signs[row])) for row in np.flatnonzero(signs).tolist())
+
+
+def reasons(evaluation: Evaluation, at: Crossing) -> tuple[str, ...]:
+    """Return which strategies speak for a crossing, with score and confidence."""
     found = []
     for name, vote in evaluation.votes.items():
-        score = vote.score.item(row, -1)
-        if score * sign > 0:
-            found.append(f"{name} {score:+.2f} at {vote.confidence.item(row, -1):.2f}")
+        score = vote.score.item(at.row, at.bar)
+        if score * at.sign > 0:
+            found.append(f"{name} {score:+.2f} at {vote.confidence.item(at.row, at.bar):.2f}")
     return tuple(found)

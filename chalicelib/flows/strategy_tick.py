@@ -12,9 +12,9 @@ from chalicelib.domain.connection import Connection
 from chalicelib.domain.ladder.levels import LevelChange
 from chalicelib.domain.lease import Skip
 from chalicelib.domain.messages import Event, SignalBatch, Tick
-from chalicelib.domain.signal import Direction, Signal, signal_id
+from chalicelib.domain.signal import Direction, ExitProfile, Signal, signal_id
 from chalicelib.domain.snapshots import IndicationSnapshot
-from chalicelib.domain.voting import Evaluation, evaluate, reasons
+from chalicelib.domain.voting import Crossing, Evaluation, crossings_at, evaluate, reasons
 from chalicelib.flows.decision_candles import decision_candles
 from chalicelib.flows.ladder_step import LadderOutcome, step_ladder, store_ladder
 from chalicelib.flows.tick import Saved, Turn, run_tick
@@ -30,13 +30,13 @@ _PROVED = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """One signal before it has an id."""
+    """What a signal is made of: where, who wishes it, how surely, with which exits and why."""
 
-    symbol: str
-    sign: int
+    at: Crossing
     source: str
     strategy: str
     confidence: float
+    exits: ExitProfile
     reasons: tuple[str, ...]
 
 
@@ -77,68 +77,66 @@ def _signals(
     indicated: IndicationSnapshot | None,
 ) -> tuple[Signal, ...]:
     """Make the signals of the last candle, proved sets first; ids depend on candle, symbol and source."""
-    candles = evaluation.candles
+    last = evaluation.candles.bars - 1
     found: list[Signal] = []
     for mirrored in ladder.mirrored:
-        symbol = connection.symbols[mirrored.symbol_row]
-        sign = 1 if mirrored.direction == "long" else -1
+        at = Crossing(mirrored.symbol_row, last, 1 if mirrored.direction == "long" else -1)
         proof = (f"profit factor {mirrored.profit_factor:.2f} of its last positions",)
-        wish = _Wish(symbol, sign, SOURCE_LADDER, mirrored.set_id, _PROVED, proof)
-        signal = _signal(turn.now, tick.tick_id, connection, candles, wish)
-        found.append(replace(signal, exits=mirrored.exits))
-    return (*found, *voted(connection, evaluation, turn.now, tick.tick_id, indicated))
+        wish = _Wish(at, SOURCE_LADDER, mirrored.set_id, _PROVED, mirrored.exits, proof)
+        found.append(_signal(connection, evaluation, wish, turn.now, tick.tick_id))
+    crossings = crossings_at(evaluation, last)
+    return (*found, *voted(connection, evaluation, crossings, turn.now, tick.tick_id, indicated))
 
 
 def voted(
     connection: Connection,
     evaluation: Evaluation,
+    crossings: Sequence[Crossing],
     now: float,
     tick_id: str,
     indicated: IndicationSnapshot | None = None,
 ) -> tuple[Signal, ...]:
-    """Return the signals of the joint vote at the last candle of an evaluation."""
+    """Return the signals of some crossings of the joint vote."""
     found: list[Signal] = []
-    for row in np.flatnonzero(evaluation.signals[:, -1]).tolist():
-        sign = int(evaluation.signals[row, -1])
-        evidence = (*reasons(evaluation, row, sign), *_indications(indicated, evaluation.candles, row, sign))
-        confidence = float(evaluation.combined.confidence[row, -1])
-        wish = _Wish(connection.symbols[row], sign, SOURCE_VOTE, "combined", confidence, evidence)
-        found.append(_signal(now, tick_id, connection, evaluation.candles, wish))
+    for at in crossings:
+        evidence = (*reasons(evaluation, at), *_indications(indicated, evaluation.candles, at))
+        confidence = evaluation.combined.confidence.item(at.row, at.bar)
+        wish = _Wish(at, SOURCE_VOTE, "combined", confidence, connection.exits, evidence)
+        found.append(_signal(connection, evaluation, wish, now, tick_id))
     return tuple(found)
 
 
-def _signal(now: float, tick_id: str, connection: Connection, candles: Candles, wish: _Wish) -> Signal:
-    direction: Direction = "long" if wish.sign > 0 else "short"
-    close = candles.close[connection.symbols.index(wish.symbol), -1]
-    candle_time = candles.closed_until
+def _signal(connection: Connection, evaluation: Evaluation, wish: _Wish, now: float, tick_id: str) -> Signal:
+    candles, at = evaluation.candles, wish.at
+    symbol = connection.symbols[at.row]
+    direction: Direction = "long" if at.sign > 0 else "short"
+    candle_time = candles.open_time.item(at.bar) + candles.timeframe
     return Signal(
-        signal_id=signal_id(wish.symbol, wish.source, wish.strategy, "enter", direction, candle_time),
+        signal_id=signal_id(symbol, wish.source, wish.strategy, "enter", direction, candle_time),
         connection_id=connection.connection_id,
-        symbol=wish.symbol,
+        symbol=symbol,
         action="enter",
         direction=direction,
         source=wish.source,
         strategy=wish.strategy,
         confidence=wish.confidence,
-        price=Decimal(str(close)),
+        price=Decimal(str(candles.close.item(at.row, at.bar))),
         candle_time=candle_time,
         created_at=now,
-        correlation_id=f"{tick_id}/{wish.symbol}",
-        exits=connection.exits,
+        correlation_id=f"{tick_id}/{symbol}",
+        exits=wish.exits,
         reasons=wish.reasons,
     )
 
 
-def _indications(
-    snapshot: IndicationSnapshot | None, candles: Candles, row: int, sign: int
-) -> tuple[str, ...]:
-    """Return the indications that point the same way at this candle; none if the snapshot is of another."""
+def _indications(snapshot: IndicationSnapshot | None, candles: Candles, at: Crossing) -> tuple[str, ...]:
+    """Return the indications that point the same way; none if the snapshot is of another candle."""
     if snapshot is None or snapshot.candle_time != candles.closed_until:
         return ()
     if snapshot.symbols != candles.symbols:
         return ()
-    pointing = np.flatnonzero(snapshot.direction[:, row, -1] == sign)
-    return tuple(f"{snapshot.names[n]} {snapshot.strength[n, row, -1]:.2f}" for n in pointing)
+    pointing = np.flatnonzero(snapshot.direction[:, at.row, -1] == at.sign)
+    return tuple(f"{snapshot.names[n]} {snapshot.strength[n, at.row, -1]:.2f}" for n in pointing)
 
 
 def _publish(
