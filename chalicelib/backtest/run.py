@@ -15,11 +15,13 @@ from chalicelib.backtest.engine import Moment, trade
 from chalicelib.backtest.options import BacktestOptions
 from chalicelib.backtest.output import write_files
 from chalicelib.backtest.result import BacktestResult, LadderHistory
+from chalicelib.backtest.values import MADE_BY_THE_THOUSAND
 from chalicelib.backtest.world import BacktestWorld, backtest_world
 from chalicelib.domain.candles import Candles, Floats, between, filled
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.performance import EquityCurve, Measure, summarise
 from chalicelib.domain.performance.inputs import ClosedTrades
+from chalicelib.domain.replacing import make_quickly
 from chalicelib.domain.timeframes import timeframe_seconds
 from chalicelib.domain.trading_settings import LadderChoice
 from chalicelib.errors import UsageError
@@ -71,6 +73,7 @@ def backtest(options: BacktestOptions, console: Console) -> Backtest:
     for line in describe(data_report(market.feed.candles, market.start, market.end)):
         console.print(line, soft_wrap=True, markup=False)
     begun = time.perf_counter()
+    make_quickly(*MADE_BY_THE_THOUSAND)
     moments = trade(world, connection, market.feed.candles, market.start, market.end)
     bars = (market.end - market.start) // timeframe_seconds(options.market.timeframe)
     with _rarely_collected():

@@ -32,7 +32,7 @@ TIMINGS = ("p50_ms", "p99_ms", "wall_seconds", "peak_rss_mb")
 """The keys in which two runs over the same candles may differ."""
 
 LADDER_LEVELS = ("base", "main", "real")
-_PAGE = 500
+_PAGE = 1000
 _MOST_PAGES = 100_000
 _ZERO = Decimal(0)
 
