@@ -4,12 +4,12 @@ The order of a candle is that of the heartbeat: candles, exits, votes, execution
 without effect is left out, so that the trades are those of a replay of the whole system.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
 from chalicelib.backtest.settled import SettledEngine
-from chalicelib.backtest.votes import Signalled, signalled
+from chalicelib.backtest.votes import Signalled, Signs, signalled
 from chalicelib.backtest.world import BacktestWorld
 from chalicelib.domain.cadence import PHASES
 from chalicelib.domain.candles import Candles
@@ -18,7 +18,6 @@ from chalicelib.domain.engine import Account, Subject, engine_subject, feed_subj
 from chalicelib.domain.messages import SignalBatch, Tick
 from chalicelib.domain.position import Position
 from chalicelib.domain.risk.checks import DUPLICATE_SECONDS
-from chalicelib.domain.voting import Crossing
 from chalicelib.flows.execute_signals import execute_signals
 from chalicelib.flows.lifecycle import command
 from chalicelib.flows.market_tick import market_tick
@@ -27,6 +26,7 @@ from chalicelib.flows.strategy_tick import strategy_tick, voted
 
 ACTOR = "cts backtest"
 DAY = 86400
+_NO_SETS = (0, 0, 0)
 
 
 class Moment(NamedTuple):
@@ -78,7 +78,7 @@ def _begin(world: BacktestWorld, connection: Connection) -> Subject:
 
 def _moment(settled: SettledEngine, opened: int, notional: float) -> Moment:
     counts = settled.engine.ladder_counts
-    ladder = (counts.get("base", 0), counts.get("main", 0), counts.get("real", 0))
+    ladder = (counts.get("base", 0), counts.get("main", 0), counts.get("real", 0)) if counts else _NO_SETS
     return Moment(opened, settled.account, notional, ladder)
 
 
@@ -118,7 +118,7 @@ class _Votes:
         self._next = next(self._votes, None)
         slot = opened + PHASES["strategy"]
         self._world.clock.move(slot)
-        possible, first = self._with_effect(due.crossings)
+        possible, first = self._with_effect(due.signs)
         if not first:
             self._refused("MAX_POSITIONS", len(possible))
             return
@@ -132,7 +132,7 @@ class _Votes:
         self._settled.execute(self._batch(due, first, slot), whole if left else None)
         self._refused("MAX_POSITIONS", left)
 
-    def _with_effect(self, crossings: Sequence[Crossing]) -> tuple[Sequence[Crossing], Sequence[Crossing]]:
+    def _with_effect(self, signs: Signs) -> tuple[Signs, Signs]:
         """Return the signals that are not refused for certain, and those of them that come first.
 
         Most are refused, and asking costs. Short entries of a spot account, and entries into a position that
@@ -141,22 +141,25 @@ class _Votes:
         """
         connection, positions = self._connection, self._settled.positions
         held = {self._rows[position.symbol]: position for position in positions}
-        places = connection.risk.max_positions - len(positions) if self._cooled else len(crossings)
+        places = connection.risk.max_positions - len(positions) if self._cooled else len(signs)
         spot = connection.market_type == "spot"
-        possible: list[Crossing] = []
-        first: list[Crossing] = []
+        possible: list[tuple[int, int]] = []
+        first: list[tuple[int, int]] = []
         short = complete = 0
-        for crossing in crossings:
-            position = held.get(crossing.row)
-            if position is None and spot and crossing.sign < 0:
-                short += 1
-                continue
-            if position is not None and crossing.sign == position.sign and self._is_complete(position):
+        if spot:
+            # Most are these, and take no further look.
+            entered = [signal for signal in signs if signal[1] > 0 or signal[0] in held]
+            short = len(signs) - len(entered)
+            signs = entered
+        for signal in signs:
+            row, sign = signal
+            position = held.get(row)
+            if position is not None and sign == position.sign and self._is_complete(position):
                 complete += 1
                 continue
-            possible.append(crossing)
+            possible.append(signal)
             if position is not None or places > 0:
-                first.append(crossing)
+                first.append(signal)
                 places -= position is None
         self._refused("SHORT_NOT_SUPPORTED", short)
         self._refused("POSITION_OPEN", complete)
@@ -167,10 +170,10 @@ class _Votes:
         long_ago = self._world.now() - position.updated_at > DUPLICATE_SECONDS
         return self._cooled and long_ago and position.entries >= self._connection.scale_in.max_entries
 
-    def _batch(self, due: Signalled, crossings: Sequence[Crossing], slot: int) -> SignalBatch:
+    def _batch(self, due: Signalled, signs: Signs, slot: int) -> SignalBatch:
         connection = self._connection
         tick = Tick("strategy", self._settled.engine.subject, slot)
-        made = voted(connection, due.evaluation, crossings, self._world.now(), tick.tick_id)
+        made = voted(connection, due.evaluation, due.crossings(signs), self._world.now(), tick.tick_id)
         return SignalBatch(connection.tenant, connection.connection_id, tick.tick_id, made)
 
     def _refused(self, reason: str, count: int) -> None:

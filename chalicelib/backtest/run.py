@@ -70,8 +70,9 @@ def backtest(options: BacktestOptions, console: Console) -> Backtest:
     assert isinstance(market.feed, RecordedFeed)
     world = backtest_world(market.feed, options.terms.spread, market.start)
     connection = options.connection(market.symbols, world.now())
-    for line in describe(data_report(market.feed.candles, market.start, market.end)):
-        console.print(line, soft_wrap=True, markup=False)
+    if not console.quiet:
+        for line in describe(data_report(market.feed.candles, market.start, market.end)):
+            console.print(line, soft_wrap=True, markup=False)
     begun = time.perf_counter()
     make_quickly(*MADE_BY_THE_THOUSAND)
     moments = trade(world, connection, market.feed.candles, market.start, market.end)

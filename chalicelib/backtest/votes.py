@@ -9,13 +9,21 @@ from chalicelib.domain.candles import ANCHOR_BLOCK, Candles, anchored
 from chalicelib.domain.connection import Connection
 from chalicelib.domain.voting import Crossing, Evaluation, evaluate
 
+Signs = Sequence[tuple[int, int]]
+"""Signals of one candle: row of the symbol, and sign."""
+
 
 class Signalled(NamedTuple):
-    """A candle with signals: the second at which it closed, its crossings, and the evaluation they are of."""
+    """A candle with signals: the second at which it closed, row and sign of each, and its place."""
 
     closed: int
-    crossings: Sequence[Crossing]
+    signs: Signs
+    bar: int
     evaluation: Evaluation
+
+    def crossings(self, signs: Signs) -> list[Crossing]:
+        """Return some of the signals as crossings of the evaluation."""
+        return [Crossing(row, self.bar, sign) for row, sign in signs]
 
 
 def signalled(candles: Candles, connection: Connection, start: int, end: int) -> Iterator[Signalled]:
@@ -37,9 +45,9 @@ def _signalled(whole: Evaluation, first: int) -> Iterator[Signalled]:
     """Yield the bars with a signal from bar `first` on."""
     bars, rows = np.nonzero(whole.signals[:, first:].T)
     bars += first
-    found: dict[int, list[Crossing]] = {}
-    for row, bar, sign in zip(rows.tolist(), bars.tolist(), whole.signals[rows, bars].tolist(), strict=True):
-        found.setdefault(bar, []).append(Crossing(row, bar, sign))
-    times, step = whole.candles.open_time.tolist(), whole.candles.timeframe
-    for bar, crossings in found.items():
-        yield Signalled(times[bar] + step, crossings, whole)
+    signs = list(zip(rows.tolist(), whole.signals[rows, bars].tolist(), strict=True))
+    present, begins = np.unique(bars, return_index=True)
+    closed = (whole.candles.open_time[present] + whole.candles.timeframe).tolist()
+    ends = [*begins[1:].tolist(), len(signs)]
+    for bar, time, begin, end in zip(present.tolist(), closed, begins.tolist(), ends, strict=True):
+        yield Signalled(time, signs[begin:end], bar, whole)

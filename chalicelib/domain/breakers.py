@@ -51,9 +51,11 @@ def updated(
     """
     equity = _SIGNIFICANT.plus(equity)
     state = _current(state, equity, int(now // DAY), reset_at)
+    over = [name for name, ratio in usage(state, equity, limits).items() if ratio >= 1]
+    if not over and not state.tripped:
+        return state
     kept = {name: at for name, at in state.tripped.items() if limit_of(limits, name) is not None}
-    used = usage(state, equity, limits)
-    tripped = {name: now for name, ratio in used.items() if ratio >= 1} | kept
+    tripped = dict.fromkeys(over, now) | kept
     return state if tripped == state.tripped else replace(state, tripped=tripped)
 
 

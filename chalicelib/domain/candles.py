@@ -118,15 +118,19 @@ def anchored(candles: Candles, open_time: int) -> Candles:
 def filled(candles: Candles) -> Candles:
     """Fill inner gaps for indicators: OHLC = close before the gap, volume 0. Leading NaN stay NaN."""
     missing = np.isnan(candles.close)
-    if not missing.any():
+    rows = np.flatnonzero(missing.any(axis=1))
+    if not rows.size:
         return candles
+    missing = missing[rows]
     positions = np.where(missing, 0, np.arange(candles.bars))
     last = np.maximum.accumulate(positions, axis=1)
-    close = np.take_along_axis(candles.close, last, axis=1)
-    started = ~np.isnan(close)
-    gap = missing & started
-    fills: tuple[Floats, ...] = (close, close, close, close, np.zeros_like(close))
-    fields = (np.where(gap, fill, getattr(candles, name)) for name, fill in zip(FIELDS, fills, strict=True))
+    close = np.take_along_axis(candles.close[rows], last, axis=1)
+    gap = missing & ~np.isnan(close)
+    fields: list[Floats] = []
+    for name in FIELDS:
+        whole = getattr(candles, name).copy()
+        whole[rows] = np.where(gap, 0.0 if name == "volume" else close, whole[rows])
+        fields.append(whole)
     return Candles(candles.symbols, candles.timeframe, candles.open_time, *fields)
 
 

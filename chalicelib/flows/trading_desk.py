@@ -139,7 +139,7 @@ def open_desk(world: World, books: Books, symbols: Sequence[str]) -> Desk:
 def _look(desk: Desk, symbols: Sequence[str]) -> None:
     """Get the trading rules, prices, the clock's skew and the money."""
     held = [position.symbol for position in desk.positions]
-    wanted = sorted({*symbols, *held} & set(desk.connection.symbols))
+    wanted = sorted({*symbols, *held}.intersection(desk.connection.symbols))
     feed, now = desk.world.feed(desk.connection.feed), desk.turn.now
     calls: list[Callable[[], Any]] = [
         partial(feed.markets, wanted),

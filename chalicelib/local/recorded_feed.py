@@ -16,6 +16,7 @@ STEP_VALUE = Decimal("0.01")
 """One amount step is worth less than this in quote currency."""
 
 MOST_DECIMALS = 12
+_EVERY = 64
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -119,7 +120,9 @@ def paper_ticker(market: Market, last: Decimal, spread: Decimal, time: float) ->
 def _decimals(prices: Floats) -> int:
     """Return how many decimals the prices have; exact, because a price is the double nearest to its text."""
     rest = prices
-    for decimals in range(MOST_DECIMALS):
+    # A few of them rule out the first numbers of decimals for all.
+    few = _decimals(prices[::_EVERY]) if prices.size > _EVERY else 0
+    for decimals in range(few, MOST_DECIMALS):
         rest = rest[np.round(rest, decimals) != rest]
         if not rest.size:
             return decimals

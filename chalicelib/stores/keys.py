@@ -2,9 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from chalicelib.domain.engine import PUBLIC_TENANT, Engine, Subject
@@ -36,26 +37,12 @@ def partition_key(tenant: str, record: Record) -> str:
 
 def sort_key(record: Record) -> str:
     """Return the key of a record within its partition: its id, or time and id for an audit entry."""
-    if isinstance(record, Order):
-        return record.client_order_id
-    if isinstance(record, Position):
-        return record.position_id
-    if isinstance(record, Signal):
-        return record.signal_id
-    if isinstance(record, Session):
-        return record.session_id
-    return timed(record.at, record.entry_id)
+    return _SORT_KEYS[type(record)](record)
 
 
 def time_key(record: Record) -> str:
     """Return what listings are ordered by; ids of signals and keys of audit entries sort by time already."""
-    if isinstance(record, Order):
-        return timed(record.created_at, record.client_order_id)
-    if isinstance(record, Position):
-        return timed(record.opened_at, record.position_id)
-    if isinstance(record, Session):
-        return timed(record.started_at, record.session_id)
-    return sort_key(record)
+    return _TIME_KEYS[type(record)](record)
 
 
 def timed(at: float, identity: str) -> str:
@@ -68,6 +55,21 @@ def is_open(record: Record) -> bool:
     if isinstance(record, Order):
         return record.is_open
     return isinstance(record, Position) and record.state in _OPEN_POSITION
+
+
+_SORT_KEYS: Mapping[type, Callable[[Any], str]] = {
+    Order: attrgetter("client_order_id"),
+    Position: attrgetter("position_id"),
+    Signal: attrgetter("signal_id"),
+    Session: attrgetter("session_id"),
+    AuditEntry: lambda entry: timed(entry.at, entry.entry_id),
+}
+_TIME_KEYS: Mapping[type, Callable[[Any], str]] = {
+    **_SORT_KEYS,
+    Order: lambda order: timed(order.created_at, order.client_order_id),
+    Position: lambda position: timed(position.opened_at, position.position_id),
+    Session: lambda session: timed(session.started_at, session.session_id),
+}
 
 
 def is_feed(subject: Subject) -> bool:

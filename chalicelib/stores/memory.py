@@ -166,15 +166,12 @@ class MemoryRecordStore:
         with self._tables.lock:
             if records and fence is not None:
                 self._check_fence(fence)
-            known = self._tables.records
-            check_revisions(
-                [(r, known.get(at, {}).get(key), key) for r, (at, key) in zip(records, places, strict=True)]
-            )
-            written: list[Record] = []
-            for record, (at, key) in zip(records, places, strict=True):
-                written.append(replace(record, revision=record.revision + 1))
-                self._tables.put_at(at, key, written[-1])
-            return tuple(written)
+            found = [self._tables.find(kind, partition, key) for (kind, partition), key in places]
+            check_revisions(records, found, [key for _, key in places])
+            written = tuple([replace(record, revision=record.revision + 1) for record in records])
+            for record, (at, key) in zip(written, places, strict=True):
+                self._tables.put_at(at, key, record)
+            return written
 
     def put_new(self, tenant: str, records: Sequence[Signal | AuditEntry]) -> None:
         with self._tables.lock:
@@ -233,24 +230,27 @@ class MemoryRecordStore:
     def _list(self, kind: type[R], partition: str, limit: int, cursor: str | None, by_time: bool) -> Page[R]:
         keys.check_limit(limit)
         with self._tables.lock:
-            stored = {keys.time_key(r): r for r in self._tables.records.get((kind, partition), {}).values()}
-        order = sorted(stored)
+            order, records = self._tables.by_time((kind, partition))
         end = len(order) if cursor is None else bisect_left(order, keys.decode_cursor(cursor, by_time))
-        shown = order[max(0, end - limit) : end][::-1]
-        more = keys.encode_cursor(shown[-1]) if end > limit else None
-        return Page(tuple(stored[key] for key in shown), more)
+        shown = slice(max(0, end - limit), end)
+        more = keys.encode_cursor(order[shown.start]) if end > limit else None
+        return Page(tuple(records[shown][::-1]), more)
 
 
-def check_revisions(found: Sequence[tuple[Any, Any, str]]) -> None:
-    """Compare (record to write, stored one or None, its name); raise AlreadyExists or StaleWrite.
+def check_revisions(records: Sequence[Any], found: Sequence[Any], names: Sequence[str]) -> None:
+    """Compare records to write with what is stored of each (or None); raise AlreadyExists or StaleWrite.
 
     A new record that is there comes first: it proves an earlier attempt.
     """
-    for record, stored, name in found:
-        if not record.revision and stored is not None:
+    present = [stored.revision if stored is not None else 0 for stored in found]
+    if present == [record.revision for record in records]:
+        return
+    compared = list(zip(records, present, names, strict=True))
+    for record, revision, name in compared:
+        if revision and not record.revision:
             raise AlreadyExists(f"{type(record).__name__} {name} is there already")
-    for record, stored, name in found:
-        if record.revision and (stored is None or stored.revision != record.revision):
+    for record, revision, name in compared:
+        if revision != record.revision:
             raise StaleWrite(f"{type(record).__name__} {name} was written by somebody else")
 
 
@@ -264,17 +264,15 @@ class MemoryPaperLedger:
         return self._tables.paper_accounts.get(keys.account_key(tenant, connection_id))
 
     def commit(self, tenant: str, account: PaperAccount, orders: Sequence[PaperOrder]) -> Committed:
-        keys.check_batch(order.client_order_id for order in orders)
+        names = [order.client_order_id for order in orders]
+        keys.check_batch(names)
         place = keys.account_key(tenant, account.connection_id)
         with self._tables.lock:
             stored = self._tables.paper_orders.setdefault(place, {})
-            found: list[tuple[Any, Any, str]] = [
-                (account, self._tables.paper_accounts.get(place), account.connection_id)
-            ]
-            found += [(o, stored.get(o.client_order_id), o.client_order_id) for o in orders]
-            check_revisions(found)
-            written = tuple(replace(order, revision=order.revision + 1) for order in orders)
-            stored.update({order.client_order_id: order for order in written})
+            found = [self._tables.paper_accounts.get(place), *map(stored.get, names)]
+            check_revisions((account, *orders), found, (account.connection_id, *names))
+            written = tuple([replace(order, revision=order.revision + 1) for order in orders])
+            stored.update(zip(names, written, strict=True))
             self._tables.paper_accounts[place] = account = replace(account, revision=account.revision + 1)
             return account, written
 

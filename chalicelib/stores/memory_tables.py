@@ -31,6 +31,7 @@ class MemoryTables:
         self.paper_orders: dict[str, dict[str, PaperOrder]] = {}
         self._open: dict[Place, dict[str, tuple[str, Any]]] = {}
         self._listed: dict[Place, tuple[Any, ...]] = {}
+        self._ordered: dict[Place, tuple[list[str], list[Any]]] = {}
 
     def put(self, tenant: str, record: Record) -> None:
         """Store a record as it is and keep the index of open ones."""
@@ -39,6 +40,7 @@ class MemoryTables:
     def put_at(self, place: Place, key: str, record: Record) -> None:
         """Store a record as it is under the place and key that are its own."""
         self.records.setdefault(place, {})[key] = record
+        self._ordered.pop(place, None)
         opened = self._open.setdefault(place, {})
         if keys.is_open(record):
             opened[key] = keys.time_key(record), record
@@ -53,6 +55,15 @@ class MemoryTables:
             opened = sorted(self._open.get(place, {}).values(), key=itemgetter(0))
             listed = self._listed[place] = tuple(record for _, record in opened)
         return listed
+
+    def by_time(self, place: Place) -> tuple[list[str], list[Any]]:
+        """Return what the records of a place are ordered by, and the records in that order, oldest first."""
+        ordered = self._ordered.get(place)
+        if ordered is None:
+            found = {keys.time_key(record): record for record in self.records.get(place, {}).values()}
+            order = sorted(found)
+            ordered = self._ordered[place] = order, [found[key] for key in order]
+        return ordered
 
     def find(self, kind: type[T], partition: str, key: str) -> T | None:
         return self.records.get((kind, partition), {}).get(key)

@@ -4,7 +4,7 @@ Every run is made twice on recorded candles: as it is, and with all of that done
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -17,13 +17,13 @@ from chalicelib.backtest import engine, settled
 from chalicelib.backtest.engine import Moment, trade
 from chalicelib.backtest.options import CONNECTION
 from chalicelib.backtest.settled import SettledEngine, Watch, watch
+from chalicelib.backtest.votes import Signs
 from chalicelib.backtest.world import BacktestWorld, backtest_world
 from chalicelib.domain.connection import Connection, ScaleIn, validate
 from chalicelib.domain.engine import Engine, engine_subject
 from chalicelib.domain.messages import SignalBatch
 from chalicelib.domain.signal import ExitProfile, PartialExit
 from chalicelib.domain.trading_settings import LadderChoice, RiskLimits
-from chalicelib.domain.voting import Crossing
 from chalicelib.flows.execute_signals import execute_signals, executed
 from chalicelib.local.candle_files import read_candles
 from chalicelib.local.recorded_feed import RecordedFeed
@@ -136,8 +136,8 @@ def in_full(period: str, patch: pytest.MonkeyPatch) -> Outcome:
     def whole_tick(one: SettledEngine, now: float) -> bool:
         return False
 
-    def every_signal(_: Any, crossings: Sequence[Crossing]) -> tuple[Sequence[Crossing], Sequence[Crossing]]:
-        return crossings, crossings
+    def every_signal(_: Any, signs: Signs) -> tuple[Signs, Signs]:
+        return signs, signs
 
     def whole_consumer(one: SettledEngine, batch: SignalBatch, _: Any) -> None:
         one.save()

@@ -9,6 +9,8 @@ from chalicelib.domain.indicators.rows import Floats
 
 Counts = NDArray[np.int32]
 
+_LOWEST, _HIGHEST = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPath:
@@ -32,31 +34,36 @@ def step_path(close: Floats, step_size: float = 0.001) -> StepPath:
     the run lengthen it, others begin a new one. Levels are whole from the start (the first close is rounded),
     so paths that begin at different bars lie on one grid and meet after a few bricks.
     """
-    levels = _levels(np.ascontiguousarray(np.log(close).T) / np.log1p(step_size))
+    levels = _levels(np.log(close) / np.log1p(step_size))
     bricks = np.zeros(close.shape, dtype=np.int32)
-    bricks[:, 1:] = np.diff(levels, axis=0).T
+    np.subtract(levels[:, 1:], levels[:, :-1], out=bricks[:, 1:])
     return _runs(bricks)
 
 
-def _levels(exact: Floats) -> Floats:
-    """Return the level after every bar, `[bars, symbols]`, from exact levels of the same shape.
+def _levels(exact: Floats) -> Counts:
+    """Return the level after every bar from exact levels, both `[symbols, bars]`.
 
-    For a whole level, level + trunc(l - level) is the level clipped to [floor(l), ceil(l)].
+    For a whole level, level + trunc(l - level) is the level clipped to [floor(l), ceil(l)]. Two clips in a
+    row are one clip, so those of 2, 4, 8 ... bars are put together (a parallel prefix, Hillis and Steele
+    1986), and the level of the first bar is clipped once for every bar.
     """
-    bars, symbols = exact.shape
-    levels = np.zeros((bars, symbols))
-    if not bars:
-        return levels
+    symbols, bars = exact.shape
     missing = np.isnan(exact)
-    lowest = np.where(missing, -np.inf, np.floor(exact))
-    highest = np.where(missing, np.inf, np.ceil(exact))
-    first = np.argmin(missing, axis=0)
-    level = np.nan_to_num(np.rint(exact[first, np.arange(symbols)]))
-    for low, high, after in zip(lowest, highest, levels, strict=True):
-        np.maximum(level, low, out=after)
-        np.minimum(after, high, out=after)
-        level = after
-    return levels
+    known = np.where(missing, 0.0, exact)
+    low = np.where(missing, _LOWEST, np.floor(known)).astype(np.int32)
+    high = np.where(missing, _HIGHEST, np.ceil(known)).astype(np.int32)
+    begin = np.zeros(symbols, dtype=np.int32)
+    if bars:
+        begin = np.rint(known[np.arange(symbols), np.argmin(missing, axis=1)]).astype(np.int32)
+    span = 1
+    while span < bars:
+        earlier, later = slice(None, -span), slice(span, None)
+        lower = np.maximum(low[:, earlier], low[:, later])
+        higher = np.maximum(high[:, earlier], low[:, later])
+        low[:, later] = np.minimum(lower, high[:, later], out=lower)
+        high[:, later] = np.minimum(higher, high[:, later], out=higher)
+        span *= 2
+    return np.minimum(np.maximum(begin[:, None], low), high)
 
 
 def _runs(bricks: Counts) -> StepPath:

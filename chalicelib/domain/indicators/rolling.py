@@ -28,8 +28,9 @@ def rolling_sum(values: Floats, period: int) -> Floats:
             total[:, covered:] += block[:, : max(bars - covered, 0)]
             covered += size
         if 2 * size <= period:
-            wider = block.copy()
-            wider[:, size:] += block[:, : max(bars - size, 0)]
+            wider = np.empty(values.shape)
+            wider[:, :size] = block[:, :size]
+            np.add(block[:, size:], block[:, : max(bars - size, 0)], out=wider[:, size:])
             block = wider
         size *= 2
     total[:, : period - 1] = np.nan

@@ -196,12 +196,13 @@ def orders_left(c: EntryContext) -> str | None:
 
 
 def price_near_last(c: EntryContext) -> str | None:
-    if c.ticker is None or c.price is None:
+    price = c.price
+    if c.ticker is None or price is None:
         return UNKNOWN
     last, band = c.ticker.last, c.connection.risk.price_band
-    if last <= 0 or c.price <= 0:
-        return f"{c.price:.6g} last {last:.6g}"
-    return above(abs(c.price - last) / last, band)
+    if last <= 0 or price <= 0:
+        return f"{price:.6g} last {last:.6g}"
+    return above(abs(price - last) / last, band)
 
 
 def position_size(c: EntryContext) -> str | None:
@@ -219,11 +220,12 @@ def total_exposure(c: EntryContext) -> str | None:
 
 def _within_equity(c: EntryContext, held: Decimal, ratio: Decimal) -> str | None:
     """Some room must be left, and the entry must fit in."""
-    if c.notional is None or c.equity is None:
+    notional = c.notional
+    if notional is None or c.equity is None:
         return UNKNOWN
     limit = ratio * c.equity
-    fits = held < limit and held + c.notional <= limit
-    return None if fits else f"{held + c.notional:.6g} of {limit:.6g}"
+    fits = held < limit and held + notional <= limit
+    return None if fits else f"{held + notional:.6g} of {limit:.6g}"
 
 
 def above(value: Decimal | float, limit: Decimal | float, unit: str = "") -> str | None:

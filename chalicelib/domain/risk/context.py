@@ -57,7 +57,8 @@ class EntryContext:
 
     @property
     def notional(self) -> Decimal | None:
-        return None if self.price is None else self.quantity * self.price
+        price = self.price
+        return None if price is None else self.quantity * price
 
     @property
     def held(self) -> Position | None:

@@ -8,9 +8,10 @@ from chalicelib.domain.sizing import tied
 
 def affordable(c: EntryContext) -> str | None:
     """Margin and costs of the entry must be free."""
-    if c.notional is None or c.free is None:
+    notional = c.notional
+    if notional is None or c.free is None:
         return UNKNOWN
-    return above(c.notional * tied(c.connection), c.free)
+    return above(notional * tied(c.connection), c.free)
 
 
 def above_zero(c: EntryContext) -> str | None:
@@ -38,7 +39,8 @@ def amount_enough(c: EntryContext) -> str | None:
 
 
 def notional_enough(c: EntryContext) -> str | None:
-    if c.market is None or c.notional is None:
+    notional = c.notional
+    if c.market is None or notional is None:
         return UNKNOWN
     least = c.market.min_notional
-    return None if c.notional >= least else f"{c.notional:.6g}<{least:.6g}"
+    return None if notional >= least else f"{notional:.6g}<{least:.6g}"

@@ -1,7 +1,7 @@
 """What every strategy works with: a window of candles with shared indicators, and the votes it returns."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -142,8 +142,8 @@ def _freeze(value: object) -> None:
         for part in value:
             _freeze(part)
     elif is_dataclass(value):
-        for item in fields(value):
-            _freeze(getattr(value, item.name))
+        for name in value.__dataclass_fields__:
+            _freeze(getattr(value, name))
 
 
 def window_of(candles: Candles) -> Window:

@@ -89,10 +89,14 @@ def crossings(votes: Votes, min_confidence: float, traded: Mask) -> NDArray[np.i
     begins at a traded bar that points where the traded bar before it did not. Bars without a candle or
     without volume never begin one, and neither end nor repeat the one before them.
     """
-    points = np.nan_to_num(np.sign(votes.score)).astype(np.int8)
-    points *= votes.confidence >= min_confidence
+    sure = votes.confidence >= min_confidence
+    # Comparisons leave out what abstains: NaN is on neither side of 0.
+    points = ((votes.score > 0.0) & sure).view(np.int8) - ((votes.score < 0.0) & sure).view(np.int8)
     before = np.zeros_like(points)
-    before[:, 1:] = points[:, :-1] if traded.all() else _last_traded(points, traded)[:, :-1]
+    before[:, 1:] = points[:, :-1]
+    halted = np.flatnonzero(~traded.all(axis=1))
+    if halted.size:
+        before[halted, 1:] = _last_traded(points[halted], traded[halted])[:, :-1]
     begins: NDArray[np.int8] = points * ((points != before) & traded)
     return begins
 
