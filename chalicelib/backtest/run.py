@@ -34,7 +34,7 @@ from chalicelib.local.trades import Trade, closed_trades, iso
 
 SHOWN = ("total_return", "cagr", "sharpe", "max_drawdown", "profit_factor", "win_rate")
 _REDRAW_SECONDS = 0.2
-_ALLOCATIONS = 50_000
+_ALLOCATIONS = 500_000
 """Objects made between two looks of the collector of cycles; 700 is usual."""
 
 

@@ -37,17 +37,19 @@ def signalled(candles: Candles, connection: Connection, start: int, end: int) ->
     for number in np.unique(times // block):
         inside = times[times // block == number]
         window = anchored(candles, int(inside[-1]))
-        whole = evaluate(window, connection.strategies, connection.risk.min_confidence)
-        yield from _signalled(whole, window.bars - len(inside))
+        first = window.bars - len(inside)
+        found = evaluate(window, connection.strategies, connection.risk.min_confidence, first)
+        yield from _signalled(found)
 
 
-def _signalled(whole: Evaluation, first: int) -> Iterator[Signalled]:
-    """Yield the bars with a signal from bar `first` on."""
-    bars, rows = np.nonzero(whole.signals[:, first:].T)
-    bars += first
-    signs = list(zip(rows.tolist(), whole.signals[rows, bars].tolist(), strict=True))
+def _signalled(found: Evaluation) -> Iterator[Signalled]:
+    """Yield the bars with a signal, from the first that was asked for on."""
+    asked = found.candles.bars - found.first
+    bars, rows = np.nonzero(found.signals[:, -asked:].T)
+    bars -= asked
+    signs = list(zip(rows.tolist(), found.signals[rows, bars].tolist(), strict=True))
     present, begins = np.unique(bars, return_index=True)
-    closed = (whole.candles.open_time[present] + whole.candles.timeframe).tolist()
+    closed = (found.candles.open_time[present] + found.candles.timeframe).tolist()
     ends = [*begins[1:].tolist(), len(signs)]
     for bar, time, begin, end in zip(present.tolist(), closed, begins.tolist(), ends, strict=True):
-        yield Signalled(time, signs[begin:end], bar, whole)
+        yield Signalled(time, signs[begin:end], bar, found)

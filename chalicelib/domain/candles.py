@@ -97,10 +97,10 @@ def select(candles: Candles, symbols: tuple[str, ...]) -> Candles:
 
 
 def between(candles: Candles, start: int, end: int) -> Candles:
-    """Return the bars that open at or after `start` and close at or before `end` (epoch seconds)."""
+    """Return a view of the bars that open at or after `start` and close at or before `end` (epoch seconds)."""
     grid = candles.open_time
     chosen = slice(np.searchsorted(grid, start), np.searchsorted(grid, end - candles.timeframe, side="right"))
-    fields = (np.ascontiguousarray(getattr(candles, field)[:, chosen]) for field in FIELDS)
+    fields = (getattr(candles, field)[:, chosen] for field in FIELDS)
     return Candles(candles.symbols, candles.timeframe, grid[chosen], *fields)
 
 

@@ -47,7 +47,7 @@ def decide_entry(context: risk.EntryContext, session_id: str, brief: bool = Fals
         return Refused(code)
     size = _size(context)
     sized = replace(context, quantity=size.quantity)
-    found = risk.findings(sized, risk.AFTER_SIZE if brief else risk.CHECKS)
+    found = () if brief else risk.findings(sized)
     checks, adjustments = risk.record(found), _adjustments(context, size)
     if found:
         return Refused(found[0].code, checks, adjustments)

@@ -22,13 +22,13 @@ else:
         The slots are copied as they are, so the class must have nothing to do after its construction.
         """
         kind = type(value)
-        copied, stores = _copier(kind)
-        copy = copied(value)
+        copy = (_copiers.get(kind) or _copier(kind))(value)
         try:
-            for name, part in changes.items():
-                stores[name](copy, part)
-        except KeyError as error:
-            raise TypeError(f"{kind.__name__} has no field {error}") from None
+            for name in changes:
+                setattr(copy, name, changes[name])
+        except AttributeError:
+            raise TypeError(f"{kind.__name__} has no field {name!r}") from None
+        copy.__class__ = kind
         return copy
 
     def make_quickly(*kinds):
@@ -36,13 +36,14 @@ else:
         for kind in kinds:
             kind.__init__ = _maker(kind)
 
-    @cache
+    _copiers = {}
+
     def _copier(kind):
-        """Return the function that copies a value of a class, and those that set its fields."""
-        names = [field.name for field in fields(kind)]
-        sets = [f" copy.{name} = value.{name}" for name in names]
-        lines = ["def made(value):", " copy = _new(_twin)", *sets, " copy.__class__ = _kind", " return copy"]
-        return _compiled(kind, lines), {name: getattr(kind, name).__set__ for name in names}
+        """Return the function that copies the fields of a value to an instance of its twin."""
+        sets = [f" copy.{field.name} = value.{field.name}" for field in fields(kind)]
+        made = _compiled(kind, ["def made(value):", " copy = _new(_twin)", *sets, " return copy"])
+        _copiers[kind] = made
+        return made
 
     @cache
     def _maker(kind):

@@ -28,13 +28,15 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What a connection's strategies say on one window.
+    """What a connection's strategies say at the last bars of some candles, from bar `first` on.
 
-    `votes` per strategy; `combined` the joint vote after the validators; `signals` where it begins, int8
-    `[symbols, bars]`. `known` are the same votes by what they were computed from.
+    `votes` per strategy; `combined` the joint vote after the validators; `signals` where it begins, int8. All
+    are those of `window`, a tail: `[symbols, its bars]`, so bars count from the end. `known` are the same
+    votes by what they were computed from.
     """
 
     candles: Candles
+    first: int
     window: Window
     votes: Mapping[str, Votes]
     combined: Votes
@@ -42,16 +44,18 @@ class Evaluation:
     known: Mapping[Variant, Votes] = field(repr=False)
 
 
-def evaluate(candles: Candles, choices: Mapping[str, StrategyChoice], min_confidence: float) -> Evaluation:
-    """Evaluate the chosen strategies on a window of candles (see `candles.anchored`)."""
-    window = window_of(candles)
+def evaluate(
+    candles: Candles, choices: Mapping[str, StrategyChoice], min_confidence: float, first: int = 0
+) -> Evaluation:
+    """Evaluate the chosen strategies on a window of candles (see `candles.anchored`) from bar `first` on."""
+    window = window_of(candles).tail(first)
     sources = chosen_sources(choices)
     votes = {source.label: votes_of(window, source) for source in sources}
     weights = {name: choice.weight for name, choice in choices.items()}
     combined = validate(combine(votes, weights), window, ValidatorParameters()).votes
     signals = crossings(combined, min_confidence, window.traded)
     known = {source.variant: votes[source.label] for source in sources}
-    return Evaluation(candles, window, votes, combined, signals, known)
+    return Evaluation(candles, first, window, votes, combined, signals, known)
 
 
 def evaluations(
@@ -64,7 +68,7 @@ def evaluations(
     """Yield the bars that open at or after `since` with each source's own signals, block by block.
 
     Signals are int8 `[sources, symbols, bars]`. `known` is used where it is the evaluation of a block's last
-    bar.
+    bar, and has what is asked of the block.
     """
     block = candles.timeframe * ANCHOR_BLOCK
     times = candles.open_time[candles.open_time >= since]
@@ -72,16 +76,25 @@ def evaluations(
         inside = times[times // block == number]
         first, last = int(inside[0]), int(inside[-1])
         bars = between(candles, first, last + candles.timeframe)
-        if known is not None and int(known.candles.open_time[-1]) == last:
+        if known is not None and _covers(known, last, bars.bars):
             window, votes = known.window, known.known
         else:
-            window, votes = window_of(anchored(candles, last)), {}
-        begin = window.close.shape[1] - bars.bars
-        yield bars, source_signals(window, sources, min_confidence, begin, votes)
+            whole = window_of(anchored(candles, last))
+            window, votes = whole.tail(whole.bars - bars.bars), {}
+        yield bars, source_signals(window, sources, min_confidence, window.bars - bars.bars, votes)
+
+
+def _covers(known: Evaluation, last: int, bars: int) -> bool:
+    """Tell whether an evaluation has the signals of the `bars` up to the one that opens at `last`."""
+    return int(known.candles.open_time[-1]) == last and known.candles.bars - known.first >= bars
+
+
+LAST = -1
+"""The last bar of an evaluation."""
 
 
 class Crossing(NamedTuple):
-    """Where a joint vote begins: row of the symbol, bar of the evaluation, sign of the direction."""
+    """Where a joint vote begins: row of the symbol, sign of the direction, and bar, counted from the end."""
 
     row: int
     bar: int

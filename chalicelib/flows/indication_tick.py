@@ -33,7 +33,7 @@ def _work(world: World, turn: Turn, _: Tick) -> Saved | Skip:
     if turn.engine.last_indicated >= candles.closed_until:
         return Saved(turn.engine)
     window = window_of(anchored(candles, int(candles.open_time[-1])))
-    found = indications(window, _parameters(connection))
+    found = indications(window.tail(window.bars - _BARS), _parameters(connection))
     snapshot = IndicationSnapshot(
         candle_time=candles.closed_until,
         symbols=connection.symbols,

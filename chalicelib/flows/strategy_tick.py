@@ -14,7 +14,7 @@ from chalicelib.domain.lease import Skip
 from chalicelib.domain.messages import Event, SignalBatch, Tick
 from chalicelib.domain.signal import Direction, ExitProfile, Signal, signal_id
 from chalicelib.domain.snapshots import IndicationSnapshot
-from chalicelib.domain.voting import Crossing, Evaluation, crossings_at, evaluate, reasons
+from chalicelib.domain.voting import LAST, Crossing, Evaluation, crossings_at, evaluate, reasons
 from chalicelib.flows.decision_candles import decision_candles
 from chalicelib.flows.ladder_step import LadderOutcome, step_ladder, store_ladder
 from chalicelib.flows.tick import Saved, Turn, run_tick
@@ -53,7 +53,7 @@ def _work(world: World, turn: Turn, tick: Tick) -> Saved | Skip:
     if turn.engine.last_candle >= candles.closed_until:
         return Saved(turn.engine)
     window = anchored(candles, int(candles.open_time[-1]))
-    evaluation = evaluate(window, connection.strategies, connection.risk.min_confidence)
+    evaluation = evaluate(window, connection.strategies, connection.risk.min_confidence, window.bars - 1)
     ladder = step_ladder(world, turn, connection, candles, evaluation)
     indicated = None
     if ladder.mirrored or evaluation.signals[:, -1].any():
@@ -77,14 +77,13 @@ def _signals(
     indicated: IndicationSnapshot | None,
 ) -> tuple[Signal, ...]:
     """Make the signals of the last candle, proved sets first; ids depend on candle, symbol and source."""
-    last = evaluation.candles.bars - 1
     found: list[Signal] = []
     for mirrored in ladder.mirrored:
-        at = Crossing(mirrored.symbol_row, last, 1 if mirrored.direction == "long" else -1)
+        at = Crossing(mirrored.symbol_row, LAST, 1 if mirrored.direction == "long" else -1)
         proof = (f"profit factor {mirrored.profit_factor:.2f} of its last positions",)
         wish = _Wish(at, SOURCE_LADDER, mirrored.set_id, _PROVED, mirrored.exits, proof)
         found.append(_signal(connection, evaluation, wish, turn.now, tick.tick_id))
-    crossings = crossings_at(evaluation, last)
+    crossings = crossings_at(evaluation, LAST)
     return (*found, *voted(connection, evaluation, crossings, turn.now, tick.tick_id, indicated))
 
 

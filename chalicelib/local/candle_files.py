@@ -153,7 +153,10 @@ def _on_one_grid(files: list[_File], step: int, period: _Period) -> Candles:
         )
     candles = empty_candles(tuple(file.symbol for file in files), step, first, (last - first) // step)
     for row, file in enumerate(files):
-        columns = (file.open_time - first) // step
+        places = (file.open_time - first) // step
+        begin, end = int(places[0]), int(places[-1]) + 1
+        # Without a gap in the file its candles lie side by side.
+        columns = slice(begin, end) if end - begin == len(places) else places
         for number, field in enumerate(FIELDS):
             getattr(candles, field)[row, columns] = file.values[:, number]
     return candles

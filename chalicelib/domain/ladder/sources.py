@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chalicelib.domain.indications.conditions import KINDS, Activity, Kind
-from chalicelib.domain.strategies import parameters_of, strategy_named
+from chalicelib.domain.strategies import parameters_of, strategy_named, strategy_votes
 from chalicelib.domain.strategies.base import Votes, Window
 from chalicelib.domain.strategies.combine import crossings
 from chalicelib.domain.strategies.step import StepParameters
@@ -89,7 +89,7 @@ def chosen_sources(choices: Mapping[str, StrategyChoice]) -> tuple[Source, ...]:
 
 def votes_of(window: Window, source: Source) -> Votes:
     """Return what a source says on a window."""
-    return strategy_named(source.strategy).vote(window, source.parameters)
+    return strategy_votes(strategy_named(source.strategy), window, source.parameters)
 
 
 def source_signals(

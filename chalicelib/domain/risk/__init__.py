@@ -6,7 +6,6 @@ from chalicelib.domain.risk.context import Check, EntryContext, Finding
 from chalicelib.domain.risk.level import FACTORS, RiskLevel, risk_level
 
 __all__ = [
-    "AFTER_SIZE",
     "BEFORE_SIZE",
     "CHECKS",
     "ENTRY_TTL",
@@ -73,15 +72,9 @@ CHECKS = BEFORE_SIZE + AFTER_SIZE
 """The whole gate, in order: each holds, or its code is a reason to refuse."""
 
 
-def findings(
-    context: EntryContext, table: tuple[tuple[str, Check], ...] | None = None
-) -> tuple[Finding, ...]:
-    """Make every check, of the whole gate by default, and return those that do not hold, in order."""
-    return tuple(
-        Finding(code, detail)
-        for code, check in (CHECKS if table is None else table)
-        if (detail := check(context)) is not None
-    )
+def findings(context: EntryContext) -> tuple[Finding, ...]:
+    """Make every check and return those that do not hold, in order."""
+    return tuple(Finding(code, detail) for code, check in CHECKS if (detail := check(context)) is not None)
 
 
 def refusal(context: EntryContext, table: tuple[tuple[str, Check], ...] | None = None) -> str | None:

@@ -14,19 +14,32 @@ EngineKind = Literal["preset", "main"]
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy as data; `warm_up` is the number of bars its default parameters need before they vote."""
+    """A strategy as data; `warm_up` is the number of bars its default parameters need before they vote.
+
+    `bar_by_bar`: a vote depends on nothing but what the window's indicators are at its bar. All shipped ones
+    are so; of users' nobody knows.
+    """
 
     name: str
     vote: Callable[[Window, Any], Votes]
     parameters: type[Any]
     engine: EngineKind
     warm_up: int
+    bar_by_bar: bool = False
+
+
+def strategy_votes(strategy: Strategy, window: Window, parameters: Any) -> Votes:
+    """Return the votes of a strategy at the bars of a window, which may be a tail."""
+    if strategy.bar_by_bar or window.whole is None:
+        return strategy.vote(window, parameters)
+    votes = strategy.vote(window.whole, parameters)
+    return Votes(votes.score[:, -window.bars :], votes.confidence[:, -window.bars :])
 
 
 def _strategy(
     name: str, vote: Callable[[Window, Any], Votes], parameters: type[Any], engine: EngineKind
 ) -> Strategy:
-    return Strategy(name, vote, parameters, engine, parameters().warm_up)
+    return Strategy(name, vote, parameters, engine, parameters().warm_up, bar_by_bar=True)
 
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(

@@ -1,7 +1,7 @@
 """What every strategy works with: a window of candles with shared indicators, and the votes it returns."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -32,7 +32,8 @@ class Votes:
 class Window:
     """Filled candles `[symbols, bars]`, where they were really traded, and indicators computed at most once.
 
-    Both are shared between strategies and therefore read-only.
+    Both are shared between strategies and therefore read-only. A tail has the last bars of a `whole` window
+    alone, and its indicators there are those of the whole.
     """
 
     open: Floats
@@ -41,7 +42,27 @@ class Window:
     close: Floats
     volume: Floats
     traded: Mask
+    whole: "Window | None" = field(default=None, repr=False)
     _memory: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def bars(self) -> int:
+        """How many bars there are."""
+        return int(self.close.shape[1])
+
+    def tail(self, first: int) -> "Window":
+        """Return the window from bar `first` on, and of earlier ones what tells where its signals begin.
+
+        A bar's signal depends on the traded bar before it: the tail begins where all symbols have one.
+        """
+        if first < 2:
+            return self
+        traded = self.traded[:, :first]
+        known = traded | ~np.logical_or.accumulate(traded, axis=1)
+        begin = int(np.flatnonzero(known.all(axis=0))[-1])
+        lines = (self.open, self.high, self.low, self.close, self.volume)
+        open_, high, low, close, volume_ = (values[:, begin:] for values in lines)
+        return Window(open_, high, low, close, volume_, self.traded[:, begin:], whole=self)
 
     def remember(self, key: Hashable, compute: Callable[[], Remembered]) -> Remembered:
         """Return what `compute` gives, computing it once per key; arrays in it become read-only."""
@@ -58,81 +79,111 @@ class Window:
 
     def ema(self, period: int) -> Floats:
         """Return the exponential moving average of the close."""
-        return self.remember(("ema", period), lambda: trend.ema(self.close, period))
+        return self._indicator(("ema", period), lambda all_: trend.ema(all_.close, period))
 
     def sma(self, period: int) -> Floats:
         """Return the simple moving average of the close."""
-        return self.remember(("sma", period), lambda: trend.sma(self.close, period))
+        return self._indicator(("sma", period), lambda all_: trend.sma(all_.close, period))
 
     def rsi(self, period: int) -> Floats:
         """Return the relative strength index of the close."""
-        return self.remember(("rsi", period), lambda: momentum.rsi(self.close, period))
+        return self._indicator(("rsi", period), lambda all_: momentum.rsi(all_.close, period))
 
     def roc(self, period: int) -> Floats:
         """Return the rate of change of the close in per cent."""
-        return self.remember(("roc", period), lambda: momentum.roc(self.close, period))
+        return self._indicator(("roc", period), lambda all_: momentum.roc(all_.close, period))
 
     def macd(self, fast: int, slow: int, signal: int) -> momentum.Macd:
         """Return the MACD lines of the close."""
         key = ("macd", fast, slow, signal)
-        return self.remember(key, lambda: momentum.macd(self.close, fast, slow, signal))
+        return self._indicator(key, lambda all_: momentum.macd(all_.close, fast, slow, signal))
 
     def atr(self, period: int) -> Floats:
         """Return the average true range."""
-        return self.remember(("atr", period), lambda: volatility.atr(self.high, self.low, self.close, period))
+        key = ("atr", period)
+        return self._indicator(key, lambda all_: volatility.atr(all_.high, all_.low, all_.close, period))
 
     def adx(self, period: int) -> Floats:
         """Return the average directional index."""
-        return self.remember(("adx", period), lambda: trend.adx(self.high, self.low, self.close, period))
+        key = ("adx", period)
+        return self._indicator(key, lambda all_: trend.adx(all_.high, all_.low, all_.close, period))
 
     def bollinger(self, period: int, deviations: float) -> volatility.Bands:
         """Return the Bollinger bands of the close."""
         key = ("bollinger", period, deviations)
-        return self.remember(key, lambda: volatility.bollinger(self.close, period, deviations))
+        return self._indicator(key, lambda all_: volatility.bollinger(all_.close, period, deviations))
 
     def donchian(self, period: int) -> volatility.Bands:
         """Return the Donchian channel, the bar itself included."""
-        return self.remember(("donchian", period), lambda: volatility.donchian(self.high, self.low, period))
+        key = ("donchian", period)
+        return self._indicator(key, lambda all_: volatility.donchian(all_.high, all_.low, period))
+
+    def donchian_before(self, period: int) -> volatility.Bands:
+        """Return the Donchian channel of the bars before."""
+        key = ("donchian before", period)
+        return self._indicator(
+            key, lambda all_: volatility.Bands(*(shifted(line) for line in all_.donchian(period)))
+        )
 
     def relative_volume(self, period: int) -> Floats:
         """Return the volume over its mean of the bars before."""
-        return self.remember(("relative_volume", period), lambda: volume.relative_volume(self.volume, period))
+        key = ("relative_volume", period)
+        return self._indicator(key, lambda all_: volume.relative_volume(all_.volume, period))
 
     def realised_volatility(self, period: int) -> Floats:
         """Return the root mean square log return per bar."""
-        returns = self.remember("log_returns", lambda: volatility.log_returns(self.close))
-        return self.remember(
-            ("realised_volatility", period), lambda: volatility.root_mean_square(returns, period)
-        )
+        key = ("realised_volatility", period)
+        return self._indicator(key, lambda all_: volatility.root_mean_square(all_.log_returns(), period))
+
+    def log_returns(self) -> Floats:
+        """Return the natural logarithm of each close over the close before."""
+        return self._indicator("log_returns", lambda all_: volatility.log_returns(all_.close))
 
     def volatility_ratio(self, short: int, long: int) -> Floats:
         """Return the realised volatility of the short window over that of the long one."""
-        key = ("volatility_ratio", short, long)
         windows = self.realised_volatility(short), self.realised_volatility(long)
-        return self.remember(key, lambda: volatility_ratio(*windows))
+        return self.remember(("volatility_ratio", short, long), lambda: volatility_ratio(*windows))
 
     def mean_volume(self, period: int) -> Floats:
         """Return the mean volume of the last bars."""
-        return self.remember(("mean_volume", period), lambda: rolling_mean(self.volume, period))
+        return self._indicator(("mean_volume", period), lambda all_: rolling_mean(all_.volume, period))
 
     def volume_ratio(self, short: int, long: int) -> Floats:
         """Return the mean volume of the short window over that of the long one."""
-        key = ("volume_ratio", short, long)
-        return self.remember(key, lambda: ratio(self.mean_volume(short), self.mean_volume(long)))
+        means = self.mean_volume(short), self.mean_volume(long)
+        return self.remember(("volume_ratio", short, long), lambda: ratio(*means))
+
+    def change(self, bars: int) -> Floats:
+        """Return the close less the close some bars before."""
+        return self._indicator(("change", bars), lambda all_: all_.close - shifted(all_.close, bars))
 
     def step_path(self, step_size: float) -> StepPath:
         """Return the runs of bricks of the close."""
-        return self.remember(("step_path", step_size), lambda: step_path(self.close, step_size))
+        return self._indicator(("step_path", step_size), lambda all_: step_path(all_.close, step_size))
 
     def active(self, activity: Activity) -> Indication:
         """Return the `active` indication."""
         short, long = activity.short, activity.long
-        volatility_now = self.volatility_ratio(short, long)
-        volume_now = self.volume_ratio(short, long)
-        change = self.close - shifted(self.close, short)
-        return self.remember(
-            ("active", activity), lambda: active(change, volatility_now, volume_now, self.traded, activity)
-        )
+        measured = self.change(short), self.volatility_ratio(short, long), self.volume_ratio(short, long)
+        return self.remember(("active", activity), lambda: active(*measured, self.traded, activity))
+
+    def _indicator(self, key: Hashable, compute: Callable[["Window"], Remembered]) -> Remembered:
+        """Return what `compute` gives for the whole window, in a tail the last bars of it."""
+        whole = self.whole
+        if whole is None:
+            return self.remember(key, lambda: compute(self))
+        found = whole._indicator(key, compute)
+        return self.remember(key, lambda: cast(Remembered, _last(found, self.bars)))
+
+
+def _last(value: Any, bars: int) -> Any:
+    """Return the last bars of an indicator: of an array, or of all arrays of a tuple or a dataclass."""
+    if isinstance(value, np.ndarray):
+        return value[:, -bars:]
+    if isinstance(value, tuple):
+        return type(value)(*(_last(line, bars) for line in value))
+    arrays = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return replace(value, **{n: _last(a, bars) for n, a in arrays.items() if isinstance(a, np.ndarray)})
 
 
 def _freeze(value: object) -> None:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chalicelib.domain.indicators.rolling import ratio, shifted
-from chalicelib.domain.indicators.volatility import Bands
+from chalicelib.domain.indicators.rolling import ratio
 from chalicelib.domain.strategies.base import Votes, Window, beyond, check_range, votes_where
 
 
@@ -38,10 +37,7 @@ def vote(window: Window, parameters: BreakoutParameters) -> Votes:
     Score and confidence: mean of how far the volume and the excess over the channel (in ATR) are beyond their
     thresholds.
     """
-    channel = window.donchian(parameters.channel_period)
-    before = window.remember(
-        ("donchian before", parameters.channel_period), lambda: Bands(*(shifted(line) for line in channel))
-    )
+    before = window.donchian_before(parameters.channel_period)
     above = np.maximum(window.close - before.upper, 0.0)
     excess = above - np.maximum(before.lower - window.close, 0.0)
     relative_volume = window.relative_volume(parameters.volume_period)

@@ -54,11 +54,14 @@ def _table(path: Path, read: Any) -> Floats:
         found = read()
     except (OSError, arrow.ArrowException) as error:
         raise UsageError(f"{path} cannot be read ({error}): copy it again") from error
-    missing = [name for name in COLUMNS[1:] if name not in found.column_names]
+    present = set(found.column_names)
+    missing = [name for name in COLUMNS[1:] if name not in present]
     if missing:
         raise UsageError(f"{path} has no column {missing[0]}: it needs {', '.join(COLUMNS)}")
     try:
-        prices = [found[name].cast(arrow.float64()).to_numpy() for name in COLUMNS[1:]]
+        columns = [found[name] for name in COLUMNS[1:]]
+        doubles = (c if c.type == arrow.float64() else c.cast(arrow.float64()) for c in columns)
+        prices = [column.to_numpy() for column in doubles]
         # Column by column in memory, as the checks go through it.
         return np.array([_milliseconds(path, found, arrow), *prices]).T
     except arrow.ArrowException as error:
