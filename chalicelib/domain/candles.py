@@ -97,7 +97,7 @@ def select(candles: Candles, symbols: tuple[str, ...]) -> Candles:
 
 
 def between(candles: Candles, start: int, end: int) -> Candles:
-    """Return a view of the bars that open at or after `start` and close at or before `end` (epoch seconds)."""
+    """Return a view of the bars that open from `start` on and close up to `end` (epoch seconds)."""
     grid = candles.open_time
     chosen = slice(np.searchsorted(grid, start), np.searchsorted(grid, end - candles.timeframe, side="right"))
     fields = (getattr(candles, field)[:, chosen] for field in FIELDS)

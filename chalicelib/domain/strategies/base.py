@@ -79,65 +79,65 @@ class Window:
 
     def ema(self, period: int) -> Floats:
         """Return the exponential moving average of the close."""
-        return self._indicator(("ema", period), lambda all_: trend.ema(all_.close, period))
+        return self._indicator(("ema", period), lambda whole: trend.ema(whole.close, period))
 
     def sma(self, period: int) -> Floats:
         """Return the simple moving average of the close."""
-        return self._indicator(("sma", period), lambda all_: trend.sma(all_.close, period))
+        return self._indicator(("sma", period), lambda whole: trend.sma(whole.close, period))
 
     def rsi(self, period: int) -> Floats:
         """Return the relative strength index of the close."""
-        return self._indicator(("rsi", period), lambda all_: momentum.rsi(all_.close, period))
+        return self._indicator(("rsi", period), lambda whole: momentum.rsi(whole.close, period))
 
     def roc(self, period: int) -> Floats:
         """Return the rate of change of the close in per cent."""
-        return self._indicator(("roc", period), lambda all_: momentum.roc(all_.close, period))
+        return self._indicator(("roc", period), lambda whole: momentum.roc(whole.close, period))
 
     def macd(self, fast: int, slow: int, signal: int) -> momentum.Macd:
         """Return the MACD lines of the close."""
         key = ("macd", fast, slow, signal)
-        return self._indicator(key, lambda all_: momentum.macd(all_.close, fast, slow, signal))
+        return self._indicator(key, lambda whole: momentum.macd(whole.close, fast, slow, signal))
 
     def atr(self, period: int) -> Floats:
         """Return the average true range."""
         key = ("atr", period)
-        return self._indicator(key, lambda all_: volatility.atr(all_.high, all_.low, all_.close, period))
+        return self._indicator(key, lambda whole: volatility.atr(whole.high, whole.low, whole.close, period))
 
     def adx(self, period: int) -> Floats:
         """Return the average directional index."""
         key = ("adx", period)
-        return self._indicator(key, lambda all_: trend.adx(all_.high, all_.low, all_.close, period))
+        return self._indicator(key, lambda whole: trend.adx(whole.high, whole.low, whole.close, period))
 
     def bollinger(self, period: int, deviations: float) -> volatility.Bands:
         """Return the Bollinger bands of the close."""
         key = ("bollinger", period, deviations)
-        return self._indicator(key, lambda all_: volatility.bollinger(all_.close, period, deviations))
+        return self._indicator(key, lambda whole: volatility.bollinger(whole.close, period, deviations))
 
     def donchian(self, period: int) -> volatility.Bands:
         """Return the Donchian channel, the bar itself included."""
         key = ("donchian", period)
-        return self._indicator(key, lambda all_: volatility.donchian(all_.high, all_.low, period))
+        return self._indicator(key, lambda whole: volatility.donchian(whole.high, whole.low, period))
 
     def donchian_before(self, period: int) -> volatility.Bands:
         """Return the Donchian channel of the bars before."""
         key = ("donchian before", period)
         return self._indicator(
-            key, lambda all_: volatility.Bands(*(shifted(line) for line in all_.donchian(period)))
+            key, lambda whole: volatility.Bands(*(shifted(line) for line in whole.donchian(period)))
         )
 
     def relative_volume(self, period: int) -> Floats:
         """Return the volume over its mean of the bars before."""
         key = ("relative_volume", period)
-        return self._indicator(key, lambda all_: volume.relative_volume(all_.volume, period))
+        return self._indicator(key, lambda whole: volume.relative_volume(whole.volume, period))
 
     def realised_volatility(self, period: int) -> Floats:
         """Return the root mean square log return per bar."""
         key = ("realised_volatility", period)
-        return self._indicator(key, lambda all_: volatility.root_mean_square(all_.log_returns(), period))
+        return self._indicator(key, lambda whole: volatility.root_mean_square(whole.log_returns(), period))
 
     def log_returns(self) -> Floats:
         """Return the natural logarithm of each close over the close before."""
-        return self._indicator("log_returns", lambda all_: volatility.log_returns(all_.close))
+        return self._indicator("log_returns", lambda whole: volatility.log_returns(whole.close))
 
     def volatility_ratio(self, short: int, long: int) -> Floats:
         """Return the realised volatility of the short window over that of the long one."""
@@ -146,7 +146,7 @@ class Window:
 
     def mean_volume(self, period: int) -> Floats:
         """Return the mean volume of the last bars."""
-        return self._indicator(("mean_volume", period), lambda all_: rolling_mean(all_.volume, period))
+        return self._indicator(("mean_volume", period), lambda whole: rolling_mean(whole.volume, period))
 
     def volume_ratio(self, short: int, long: int) -> Floats:
         """Return the mean volume of the short window over that of the long one."""
@@ -155,11 +155,11 @@ class Window:
 
     def change(self, bars: int) -> Floats:
         """Return the close less the close some bars before."""
-        return self._indicator(("change", bars), lambda all_: all_.close - shifted(all_.close, bars))
+        return self._indicator(("change", bars), lambda whole: whole.close - shifted(whole.close, bars))
 
     def step_path(self, step_size: float) -> StepPath:
         """Return the runs of bricks of the close."""
-        return self._indicator(("step_path", step_size), lambda all_: step_path(all_.close, step_size))
+        return self._indicator(("step_path", step_size), lambda whole: step_path(whole.close, step_size))
 
     def active(self, activity: Activity) -> Indication:
         """Return the `active` indication."""
