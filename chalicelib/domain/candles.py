@@ -117,21 +117,20 @@ def anchored(candles: Candles, open_time: int) -> Candles:
 
 def filled(candles: Candles) -> Candles:
     """Fill inner gaps for indicators: OHLC = close before the gap, volume 0. Leading NaN stay NaN."""
-    missing = np.isnan(candles.close)
-    rows = np.flatnonzero(missing.any(axis=1))
+    rows, bars = np.nonzero(np.isnan(candles.close))
     if not rows.size:
         return candles
-    missing = missing[rows]
-    positions = np.where(missing, 0, np.arange(candles.bars))
-    last = np.maximum.accumulate(positions, axis=1)
-    close = np.take_along_axis(candles.close[rows], last, axis=1)
-    gap = missing & ~np.isnan(close)
-    fields: list[Floats] = []
-    for name in FIELDS:
-        whole = getattr(candles, name).copy()
-        whole[rows] = np.where(gap, 0.0 if name == "volume" else close, whole[rows])
-        fields.append(whole)
-    return Candles(candles.symbols, candles.timeframe, candles.open_time, *fields)
+    # A gap is a run of missing bars of one symbol, and the bar before its first one closes it.
+    begins = np.ones(len(rows), dtype=np.bool_)
+    begins[1:] = (rows[1:] != rows[:-1]) | (bars[1:] != bars[:-1] + 1)
+    before = bars[begins][np.cumsum(begins) - 1] - 1
+    inner = before >= 0
+    rows, bars, before = rows[inner], bars[inner], before[inner]
+    close = candles.close[rows, before]
+    fields = {name: getattr(candles, name).copy() for name in FIELDS}
+    for name, values in fields.items():
+        values[rows, bars] = 0.0 if name == "volume" else close
+    return Candles(candles.symbols, candles.timeframe, candles.open_time, **fields)
 
 
 def last_close_time(candles: Candles) -> NDArray[np.int64]:

@@ -43,7 +43,9 @@ class MemoryTables:
         self._ordered.pop(place, None)
         opened = self._open.setdefault(place, {})
         if keys.is_open(record):
-            opened[key] = keys.time_key(record), record
+            # When a record began does not change any more.
+            known = opened.get(key)
+            opened[key] = known[0] if known else keys.time_key(record), record
         elif opened.pop(key, None) is None:
             return
         self._listed.pop(place, None)
