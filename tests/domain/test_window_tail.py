@@ -88,19 +88,11 @@ def test_signals_are_not_few() -> None:
 
 
 @pytest.mark.parametrize("first", [2, 100, 301, 302, 303, 304, BARS - 1])
-def test_a_tail_begins_where_all_symbols_have_a_traded_bar(candles: Candles, first: int) -> None:
-    whole = window_of(candles)
-    tail = whole.tail(first)
-    begin = BARS - tail.bars
-    assert begin < first
-    listed = whole.traded[:, : begin + 1].any(axis=1)
-    assert whole.traded[listed, begin].all()
-    later = [bar for bar in range(begin + 1, first) if _all_traded(whole, bar)]
-    assert later == []
-
-
-def _all_traded(window: Window, bar: int) -> bool:
-    return bool((window.traded[:, bar] | ~window.traded[:, : bar + 1].any(axis=1)).all())
+def test_a_tail_has_the_traded_bar_before_of_every_symbol(candles: Candles, first: int) -> None:
+    traded = window_of(candles).traded
+    begin = BARS - window_of(candles).tail(first).bars
+    last = [np.flatnonzero(row[:first])[-1] for row in traded if row[:first].any()]
+    assert begin == min([first - 1, *last])
 
 
 def test_indicators_of_a_tail_are_the_last_bars_of_the_whole(candles: Candles) -> None:

@@ -53,13 +53,13 @@ class Window:
     def tail(self, first: int) -> "Window":
         """Return the window from bar `first` on, and of earlier ones what tells where its signals begin.
 
-        A bar's signal depends on the traded bar before it: the tail begins where all symbols have one.
+        A bar's signal depends on the traded bar before it: every symbol has its own in the tail.
         """
         if first < 2:
             return self
-        traded = self.traded[:, :first]
-        known = traded | ~np.logical_or.accumulate(traded, axis=1)
-        begin = int(np.flatnonzero(known.all(axis=0))[-1])
+        earlier = self.traded[:, first - 1 :: -1]
+        ago = np.argmax(earlier, axis=1)[earlier.any(axis=1)]
+        begin = first - 1 - int(ago.max(initial=0))
         lines = (self.open, self.high, self.low, self.close, self.volume)
         open_, high, low, close, volume_ = (values[:, begin:] for values in lines)
         return Window(open_, high, low, close, volume_, self.traded[:, begin:], whole=self)
