@@ -120,7 +120,7 @@ def filled(candles: Candles) -> Candles:
     rows, bars = np.nonzero(np.isnan(candles.close))
     if not rows.size:
         return candles
-    # A gap is a run of missing bars of one symbol, and the bar before its first one closes it.
+    # A gap is a run of missing bars of one symbol: it is filled from the bar before its first one.
     begins = np.ones(len(rows), dtype=np.bool_)
     begins[1:] = (rows[1:] != rows[:-1]) | (bars[1:] != bars[:-1] + 1)
     before = bars[begins][np.cumsum(begins) - 1] - 1

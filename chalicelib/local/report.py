@@ -33,6 +33,8 @@ TIMINGS = ("p50_ms", "p99_ms", "wall_seconds", "peak_rss_mb")
 
 LADDER_LEVELS = ("base", "main", "real")
 _PAGE = 1000
+"""Records per page: as many as a listing gives."""
+
 _MOST_PAGES = 100_000
 _ZERO = Decimal(0)
 

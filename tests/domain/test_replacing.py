@@ -148,4 +148,5 @@ def test_the_values_of_backtests_can_be_made_quickly() -> None:
         "make_quickly(*kinds)\n"
         "assert [made(kind) for kind in kinds] == before\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
