@@ -147,7 +147,7 @@ class _Votes:
         first: list[tuple[int, int]] = []
         short = complete = 0
         if spot:
-            # Most are these, and take no further look.
+            # Most signals are short entries, so they are left out before anything else is asked.
             entered = [signal for signal in signs if signal[1] > 0 or signal[0] in held]
             short = len(signs) - len(entered)
             signs = entered

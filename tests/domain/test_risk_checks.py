@@ -106,6 +106,27 @@ def test_what_cannot_be_known_is_refused_first_by_its_own_check(code: str) -> No
     assert all(finding.detail == "unknown" for finding in found[1:])
 
 
+@pytest.mark.parametrize(
+    "context", [GOOD, *WRONG.values(), *MISSING.values()], ids=["GOOD", *WRONG, *MISSING]
+)
+def test_a_brief_decision_is_the_whole_one(context: EntryContext) -> None:
+    """But for what a refusal tells beside its code."""
+    whole, brief = decide_entry(context, "session"), decide_entry(context, "session", brief=True)
+    if isinstance(whole, Refused):
+        assert isinstance(brief, Refused)
+        assert brief.code == whole.code
+    else:
+        assert isinstance(brief, Approved)
+        assert (brief.order, brief.position, brief.signal) == (whole.order, whole.position, whole.signal)
+
+
+@pytest.mark.parametrize("code", ["BELOW_MIN_AMOUNT", "BELOW_MIN_NOTIONAL"])
+def test_brief_decisions_are_refused_for_their_size_too(code: str) -> None:
+    decision = decide_entry(WRONG[code], "session", brief=True)
+    assert isinstance(decision, Refused)
+    assert decision.code == code
+
+
 def test_an_account_without_money_enters_nothing() -> None:
     assert codes(replace(SIZED, equity=D(0)))[0] == "NO_EQUITY"
 
